@@ -1,0 +1,181 @@
+"""Encode a chunk, the sound, the poster: run the command, then read back what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from app.core.errors import Unavailable
+from app.media import commands, encoders, fmp4
+from app.media.encoders import Encoder
+from app.media.grid import Chunk
+from app.media.ladder import Rendition
+from app.media.plan import Plan
+from app.media.results import AudioResult, ChunkResult, RenditionFacts, Segment
+from app.media.tools import Tools
+from app.media.untrusted import Cancelled, Limits, MediaFailed, TimedOut, run_untrusted
+
+CHUNK_BASE_SECONDS = 300.0
+CHUNK_SECONDS_PER_SECOND = 60.0
+POSTER_SECONDS = 300.0
+SHORTEST_AUDIO = Fraction(1)
+POSTER = "poster.jpg"
+
+Progress = Callable[[int], None] | None
+Cancel = Callable[[], bool] | None
+
+
+class EncoderLost(Unavailable):
+    """The hardware encoder worked when the worker started and does not now; another one must build this."""
+
+
+def encode_chunk(
+    tools: Tools,
+    encoder: Encoder,
+    url: str,
+    plan: Plan,
+    chunk: Chunk,
+    folder: Path,
+    *,
+    on_progress: Progress = None,
+    cancelled: Cancel = None,
+) -> ChunkResult:
+    """Encode every rendition of one chunk in one decode, into an empty private `folder`.
+
+    Files: `v360/init.mp4`, `v360/00000.m4s` … (`ChunkResult.paths`). `on_progress` gets the frames done within
+    the chunk, on another thread. Where the source ends before the plan does, the result has fewer frames,
+    maybe none. Raises MediaFailed, TimedOut, Cancelled, EncoderLost.
+    """
+    for rendition in plan.renditions:
+        (folder / rendition.name).mkdir()
+    command = commands.chunk_command(tools, encoder, url, plan, chunk)
+    limit = CHUNK_BASE_SECONDS + CHUNK_SECONDS_PER_SECOND * float(chunk.frames / plan.exact_rate)
+    limits = Limits(address_space=None) if encoder.name == "h264_nvenc" else Limits()
+    try:
+        run_untrusted(
+            command,
+            folder=folder,
+            time_limit=limit,
+            on_line=_frames_done(on_progress, chunk.frames),
+            cancelled=cancelled,
+            limits=limits,
+        )
+    except (TimedOut, Cancelled):
+        raise
+    except MediaFailed as error:
+        if encoder.name == "h264_nvenc" and encoders.test(tools, encoder) is not None:
+            raise EncoderLost(
+                "encoder_lost", "The GPU stopped encoding; the preview is built on the processor."
+            ) from error
+        raise
+    measured = tuple(_measured(folder, rendition, chunk, plan) for rendition in plan.renditions)
+    frames = {sum(segment.frames for segment in facts.segments) for facts in measured if facts}
+    if len(frames) > 1 or (frames and None in measured):
+        raise MediaFailed("media_failed", "The renditions of this chunk differ in length.")
+    return ChunkResult(
+        chunk.index, frames.pop() if frames else 0, tuple(facts for facts in measured if facts)
+    )
+
+
+def encode_audio(
+    tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None
+) -> AudioResult:
+    """Encode the whole sound into an empty private `folder`: `a/init.mp4`, `a/00000.m4s` … (`AudioResult.paths`).
+
+    The last segment is never shorter than a second: players do not load such a one. Raises as encode_chunk.
+    """
+    (folder / "a").mkdir()
+    limit = CHUNK_BASE_SECONDS + float(plan.duration)
+    run_untrusted(
+        commands.audio_command(tools, url, plan, "a"), folder=folder, time_limit=limit, cancelled=cancelled
+    )
+    init = _read(folder / "a" / "init.mp4")
+    if init is None:
+        raise MediaFailed("no_sound", "Nothing of the sound could be decoded.")
+    rate = fmp4.timescale(init)
+    files = _numbered(folder / "a", 0)
+    samples = [_audio_samples(path, init) for path in files]
+    if len(files) > 1 and Fraction(samples[-1], rate) < SHORTEST_AUDIO:
+        last = files.pop()
+        with files[-1].open("ab") as before:
+            before.write(last.read_bytes())
+        last.unlink()
+        samples[-2:] = [sum(samples[-2:])]
+    (folder / "a" / "audio.m3u8").unlink(missing_ok=True)
+    return AudioResult("mp4a.40.2", 2, rate, tuple(samples), tuple(path.stat().st_size for path in files))
+
+
+def make_poster(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None) -> Path:
+    """Write `poster.jpg`, at most 1280 pixels a side, into `folder`. Raises as encode_chunk; MediaFailed without a picture."""
+    command = commands.poster_command(tools, url, plan, POSTER)
+    run_untrusted(command, folder=folder, time_limit=POSTER_SECONDS, cancelled=cancelled)
+    if not _read(folder / POSTER):
+        raise MediaFailed("no_picture", "Nothing of the picture could be decoded.")
+    return folder / POSTER
+
+
+def _frames_done(on_progress: Progress, most: int) -> Callable[[str], None]:
+    """Turns ffmpeg's -progress lines into calls with the frames done."""
+
+    def line(text: str) -> None:
+        name, _, value = text.partition("=")
+        if on_progress is not None and name == "frame" and value.strip().isdigit():
+            on_progress(min(most, int(value)))
+
+    return line
+
+
+def _measured(folder: Path, rendition: Rendition, chunk: Chunk, plan: Plan) -> RenditionFacts | None:
+    """The facts of one rendition, None where it has no frame. Every planned boundary must have been met."""
+    place = folder / rendition.name
+    (place / "chunk.m3u8").unlink(missing_ok=True)
+    init = _read(place / "init.mp4")
+    files = _numbered(place, chunk.first_segment)
+    if init is None or not files:
+        return None
+    segments = tuple(_segment(path, chunk.first_segment + number, init) for number, path in enumerate(files))
+    for segment in segments[:-1]:
+        if segment.frames != plan.grid.segment_frames:
+            raise MediaFailed("media_failed", "A segment of this chunk is not on the frame grid.")
+    if len(segments) > chunk.segments or segments[-1].frames > plan.grid.segment_frames:
+        raise MediaFailed("media_failed", "This chunk came out longer than planned.")
+    return RenditionFacts(rendition.name, fmp4.codec(init), hashlib.sha256(init).hexdigest(), segments)
+
+
+def _segment(path: Path, index: int, init: bytes) -> Segment:
+    data = _read(path) or b""
+    parts = fmp4.fragments(data, init)
+    if not parts or not parts[0].starts_with_key:
+        raise MediaFailed("media_failed", "A segment of this chunk does not begin with a key frame.")
+    first = parts[0]
+    frames = sum(len(part.sizes) for part in parts)
+    return Segment(index, frames, len(data), first.offset, first.data + first.sizes[0] - first.offset)
+
+
+def _audio_samples(path: Path, init: bytes) -> int:
+    return sum(sum(part.durations) for part in fmp4.fragments(_read(path) or b"", init))
+
+
+def _numbered(place: Path, first: int) -> list[Path]:
+    """The segments from number `first` on, as long as they follow each other."""
+    found: list[Path] = []
+    while _is_plain(path := place / f"{first + len(found):05d}.m4s"):
+        found.append(path)
+    return found
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _read(path: Path) -> bytes | None:
+    """The bytes of a file that the child wrote; never through a link, which it might have made instead."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()

@@ -1,0 +1,32 @@
+"""Who did what. Rows are appended in the transaction of the act and sealed into a hash chain later."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, Identified
+
+
+class Activity(Identified, Base):
+    """One act. `data` holds no personal field: address, user agent and the like stand in `activity_people`."""
+
+    __tablename__ = "activities"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "sequence"),
+        Index("ix_activities_project_id_created_at", "project_id", "created_at"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
+    project_id: Mapped[UUID | None] = mapped_column()
+    actor_kind: Mapped[str] = mapped_column()
+    actor_id: Mapped[UUID | None] = mapped_column()
+    action: Mapped[str] = mapped_column()
+    target_kind: Mapped[str] = mapped_column()
+    target_id: Mapped[UUID | None] = mapped_column()
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    sequence: Mapped[int | None] = mapped_column(BigInteger)
+    hash: Mapped[str | None] = mapped_column()

@@ -1,0 +1,45 @@
+"""A project, who works in it, and its collections."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, Identified
+from app.models.organization import Organization
+
+
+class Project(Identified, Base):
+    """A job of the house: a film, a campaign, a season."""
+
+    __tablename__ = "projects"
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
+    name: Mapped[str] = mapped_column()
+
+    organization: Mapped[Organization] = relationship()
+
+
+class Membership(Identified, Base):
+    """A person's role in one project."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        UniqueConstraint("user_id", "project_id"),
+        CheckConstraint("role in ('admin', 'editor', 'reviewer', 'viewer')", name="role"),
+    )
+
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"), index=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    role: Mapped[str] = mapped_column()
+
+
+class Collection(Identified, Base):
+    """A bin of assets within a project."""
+
+    __tablename__ = "collections"
+
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"), index=True)
+    name: Mapped[str] = mapped_column()

@@ -1,0 +1,126 @@
+"""Uploads: presign, parts, resume, complete, cancel, promote."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.core.errors import NotFound
+from app.core.storage import Missing
+from app.extensions import db
+from app.models import Upload, UploadPart
+from app.web.api.blueprint import blueprint
+from app.web.api.bodies import CompleteBody, PartBody, PartsBody, PresignBody, PromoteBody, read
+from app.web.api.json_views import signed_parts, upload_json
+from app.web.security import current_principal, requires
+from app.web.services import services
+from app.workflows.abort_upload import abort_upload
+from app.workflows.find import find_project, find_upload
+from app.workflows.finish_upload import finish_upload, list_stored
+from app.workflows.place_version import Mapping, place_version
+from app.workflows.sign_parts import PartWanted, SignedPart, sign_parts
+from app.workflows.start_upload import Announced, start_upload
+
+
+@blueprint.post("/presign")
+@requires("upload.create")
+def presign() -> ResponseReturnValue:
+    """Begin an upload; URLs come for the parts whose digests were given."""
+    body = read(PresignBody)
+    principal = current_principal()
+    project = find_project(db.session(), principal, body.project_id, "upload.create")
+    mapping = body.mapping.model_dump(mode="json", by_alias=True) if body.mapping else None
+    announced = Announced(body.name, body.size, body.type, body.sha256, mapping)
+    upload = start_upload(
+        db.session(),
+        services().storage,
+        principal,
+        project,
+        announced,
+        max_bytes=services().settings.upload_max_bytes,
+    )
+    parts = _sign(upload, [part for part in body.parts if part.sha256])
+    db.session.commit()
+    answer = {
+        "uploadId": str(upload.id),
+        "stagingKey": upload.id.hex,
+        "partSize": upload.part_size,
+        "parts": signed_parts(parts),
+    }
+    return jsonify(answer), 201
+
+
+@blueprint.post("/uploads/<uuid:upload_id>/parts")
+@requires("upload.change_own", upload="upload_id")
+def sign_upload_parts(upload: Upload) -> ResponseReturnValue:
+    """URLs for parts that are about to be sent."""
+    parts = _sign(upload, read(PartsBody).parts)
+    db.session.commit()
+    return jsonify(parts=signed_parts(parts))
+
+
+@blueprint.get("/uploads/<uuid:upload_id>")
+@requires("upload.change_own", upload="upload_id")
+def show_upload(upload: Upload) -> ResponseReturnValue:
+    """What of an upload is stored."""
+    try:
+        stored = list_stored(services().storage, upload) if upload.state == "open" else []
+    except Missing:
+        stored = []
+    rows = db.session.scalars(select(UploadPart).where(UploadPart.upload_id == upload.id))
+    return jsonify(upload_json(upload, stored, {row.number: row.sha256 for row in rows}))
+
+
+@blueprint.post("/uploads/<uuid:upload_id>/complete")
+@requires("upload.change_own", upload="upload_id")
+def complete_upload(upload: Upload) -> ResponseReturnValue:
+    """All parts are there. With a mapping from presign the promotion is ordered in the same transaction."""
+    body = read(CompleteBody)
+    done = finish_upload(db.session(), services().storage, current_principal(), upload, sha256=body.sha256)
+    db.session.commit()
+    answer: dict[str, object] = {"stagingKey": done.staging_key, "size": done.size, "etag": done.etag}
+    if done.asset_id is not None:
+        answer |= {"assetId": str(done.asset_id), "versionId": str(done.version_id)}
+    return jsonify(answer)
+
+
+@blueprint.delete("/uploads/<uuid:upload_id>")
+@requires("upload.change_own", upload="upload_id")
+def cancel_upload(upload: Upload) -> ResponseReturnValue:
+    """Give the upload up and free its parts."""
+    abort_upload(db.session(), services().storage, current_principal(), upload)
+    db.session.commit()
+    return "", 204
+
+
+@blueprint.post("/promote")
+@requires("version.promote")
+def promote() -> ResponseReturnValue:
+    """Make a complete upload a version and order its promotion; the same staging key always gives the same one.
+
+    An upload becomes a version once, so a repeated call with or without its Idempotency-Key is answered alike.
+    """
+    body = read(PromoteBody)
+    principal = current_principal()
+    try:
+        upload = find_upload(db.session(), principal, UUID(hex=body.staging_key))
+    except NotFound:
+        raise NotFound("unknown_staging_key", "There is no such staging key, or it is not yours.") from None
+    db.session.refresh(upload, with_for_update=True)
+    if body.sha256 is not None and upload.claimed_sha256 is None:
+        upload.claimed_sha256 = body.sha256
+    mapping = Mapping.of(body.mapping.model_dump(mode="json", by_alias=True))
+    version = place_version(db.session(), principal, upload, mapping)
+    db.session.commit()
+    return jsonify(assetId=str(version.asset_id), versionId=str(version.id)), 202
+
+
+def _sign(upload: Upload, parts: list[PartBody]) -> list[SignedPart]:
+    if not parts:
+        return []
+    wanted = [PartWanted(part.number, part.size, part.sha256) for part in parts]
+    bucket = services().storage.bucket("staging")
+    return sign_parts(db.session(), services().part_signer(), bucket, upload, wanted)

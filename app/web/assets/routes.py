@@ -1,0 +1,65 @@
+"""An asset and its proof: what arrived, how it is locked, what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.extensions import db
+from app.models import Asset
+from app.web.fragments import render_fragment
+from app.web.playback import poster_of
+from app.web.security import current_principal, requires
+from app.web.versions import pick_version, posted_version
+from app.web.views import project_view, version_view
+from app.workflows.list_assets import running_promotions, versions_of
+from app.workflows.retry_version import retry_version
+
+blueprint = Blueprint("assets", __name__)
+
+
+@blueprint.get("/assets/<uuid:asset_id>")
+@requires("asset.view", asset="asset_id")
+def show(asset: Asset) -> ResponseReturnValue:
+    """The asset's page. Fragment: asset_status."""
+    return render_template("assets/show.html", **_context(asset))
+
+
+@blueprint.get("/assets/<uuid:asset_id>/asset-status")
+@requires("asset.view", asset="asset_id")
+def asset_status(asset: Asset) -> ResponseReturnValue:
+    """State and facts alone; the fragment polls until the version is settled."""
+    return render_fragment("assets/show.html", "asset_status", **_context(asset))
+
+
+@blueprint.post("/assets/<uuid:asset_id>/retry")
+@requires("version.retry", asset="asset_id")
+def retry(asset: Asset) -> ResponseReturnValue:
+    """Try a failed version or preview again."""
+    version = posted_version(asset)
+    retry_version(db.session(), current_principal(), version)
+    db.session.commit()
+    flash("It is being tried again.")
+    return redirect(url_for("assets.show", asset_id=asset.id, v=version.number), code=303)
+
+
+def _context(asset: Asset) -> dict[str, Any]:
+    principal = current_principal()
+    versions = versions_of(db.session(), asset)
+    chosen = pick_version(versions)
+    running = running_promotions(db.session(), [version.id for version in versions])
+    views = [version_view(version, running.get(version.id)) for version in versions]
+    version = next(view for view in views if view.id == chosen.id)
+    poster = poster_of(principal, asset, chosen.preview)
+    db.session.commit()
+    return {
+        "asset": {"id": asset.id, "title": asset.title, "href": url_for("assets.show", asset_id=asset.id)},
+        "project": project_view(principal, asset.project),
+        "version": version,
+        "versions": views,
+        "poster": poster,
+        "review_href": url_for("review.show", asset_id=asset.id, v=version.number),
+        "settled": version.status.settled,
+    }

@@ -1,0 +1,100 @@
+"""Sign in and out."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import login_user, logout_user
+from sqlalchemy import func, select
+
+from app.core.passwords import password_matches
+from app.extensions import db, limiter
+from app.models import User, UserSession, utc_now
+from app.web.auth.forms import SignInForm
+from app.web.security import SignedIn, public, this_visitor
+
+log = structlog.get_logger(__name__)
+blueprint = Blueprint("auth", __name__)
+
+WRONG = "Email or password is wrong. After ten tries we wait a minute."
+
+
+def _account() -> str:
+    return f"sign-in:{(request.form.get('email') or '').strip().lower()[:320]}"
+
+
+@blueprint.get("/sign-in")
+@public("nobody is signed in yet")
+def sign_in() -> ResponseReturnValue:
+    """The form; who is signed in already goes on."""
+    if this_visitor() is not None:
+        return redirect(_next(), code=303)
+    return _page(SignInForm())
+
+
+@blueprint.post("/sign-in", endpoint="submit_sign_in")
+@public("nobody is signed in yet")
+@limiter.limit("30 per minute")
+@limiter.limit("10 per minute", key_func=_account)
+def submit_sign_in() -> ResponseReturnValue:
+    """Check address and password; unknown addresses take as long as known ones."""
+    form = SignInForm()
+    if not form.validate_on_submit():
+        return _page(form), 422
+    email = (form.email.data or "").strip().lower()
+    user = db.session.scalars(select(User).where(func.lower(User.email) == email)).one_or_none()
+    active = user is not None and user.deactivated_at is None
+    matches = _in_thread(user.password_hash if user and active else None, form.password.data or "")
+    if user is None or not matches:
+        log.info("sign_in_refused")
+        return _page(form, WRONG), 422
+    visit = UserSession(
+        user_id=user.id, user=user, last_seen_at=utc_now(), user_agent=(request.user_agent.string or "")[:300]
+    )
+    db.session.add(visit)
+    db.session.commit()
+    target = _next()
+    session.clear()  # a fresh session: nothing that was fixed before survives
+    session.permanent = True
+    login_user(SignedIn(visit))
+    log.info("signed_in", user_id=str(user.id))
+    return redirect(target, code=303)
+
+
+@blueprint.post("/sign-out")
+@public("signing out twice is harmless")
+def sign_out() -> ResponseReturnValue:
+    """End this browser's session, here and in the database."""
+    visitor = this_visitor()
+    if visitor is not None:
+        visitor.visit.revoked_at = utc_now()
+        db.session.commit()
+    logout_user()
+    session.clear()
+    return redirect(url_for("auth.sign_in"), code=303)
+
+
+def _page(form: SignInForm, error: str | None = None) -> str:
+    return render_template("auth/sign_in.html", form=form, error=error, organization=None)
+
+
+def _in_thread(stored: str | None, password: str) -> bool:
+    """argon2 takes some ten milliseconds of one core: keep them off gevent's loop where there is one."""
+    from gevent import get_hub
+    from gevent.monkey import is_module_patched
+
+    if not is_module_patched("socket"):
+        return password_matches(stored, password)
+    return bool(get_hub().threadpool.apply(password_matches, (stored, password)))
+
+
+def _next() -> str:
+    """Where to go after signing in: a path of ours, never another host."""
+    target = request.args.get("next", "")
+    parts = urlsplit(target)
+    if target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme:
+        return target
+    return url_for("projects.index")

@@ -1,0 +1,150 @@
+"""Errors become answers here, and only here: HTTP status, page, fragment or problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from app.core import errors
+from app.core.storage import Changed, Missing
+
+log = structlog.get_logger(__name__)
+
+STATUS: dict[type[errors.RushesError], int] = {
+    errors.TooLarge: 413,
+    errors.Rejected: 422,
+    errors.Denied: 403,
+    errors.Unauthenticated: 401,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+    Missing: 409,
+    Changed: 409,
+}
+TITLES = {
+    400: "That request cannot be read",
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "Nothing here",
+    405: "Not this way",
+    409: "It has changed meanwhile",
+    413: "Too large",
+    421: "Unknown host",
+    422: "Not accepted",
+    429: "Too many tries",
+    500: "Something of ours broke",
+    503: "For a moment not available",
+}
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def status_of(error: errors.RushesError) -> int:
+    """The HTTP status of an error of ours."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
+def wants_json() -> bool:
+    """Whether the answer goes to a program: the API, or a page's own fetch."""
+    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+
+
+def register(app: Flask) -> None:
+    """Answer every kind of error."""
+    app.register_error_handler(errors.RushesError, _ours)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def answer(
+    status: int, code: str, sentence: str, *, fields: dict[str, str] | None = None, title: str | None = None
+) -> Response:
+    """One error in the form that the caller can read."""
+    title = title or TITLES.get(status, "Something went wrong")
+    if wants_json():
+        body = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": sentence,
+            "code": code,
+            "requestId": g.get("request_id", ""),
+        }
+        if fields:
+            body["errors"] = fields
+        response = jsonify(body)
+        response.mimetype = "application/problem+json"
+    else:
+        template = "errors/_fragment.html" if is_partial() else "errors/error.html"
+        response = make_response(
+            render_template(
+                template,
+                status=status,
+                title=title,
+                sentence=sentence,
+                code=code,
+                request_id=g.get("request_id", ""),
+                actions=_actions(status),
+            )
+        )
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def is_partial() -> bool:
+    """Whether htmx asks for a fragment (htmx 4 says so in HX-Request-Type)."""
+    return request.headers.get("HX-Request-Type") == "partial"
+
+
+def _actions(status: int) -> list[tuple[str, str]]:
+    if status == 401:
+        return [("Sign in", url_for("auth.sign_in"))]
+    return [("All projects", url_for("projects.index"))]
+
+
+def _ours(error: errors.RushesError) -> Response:
+    status = status_of(error)
+    if isinstance(error, errors.Unauthenticated) and request.method == "GET" and not wants_json() and not is_partial():
+        target = request.full_path.rstrip("?")
+        return make_response(redirect(url_for("auth.sign_in", next=target), code=303))
+    level = log.error if status >= 500 else log.info
+    level("refused", status=status, code=error.code, method=request.method, endpoint=request.endpoint)
+    response = answer(status, error.code, error.sentence, fields=error.fields)
+    if isinstance(error, errors.TooMany):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.Unavailable):
+        response.headers["Retry-After"] = "5"
+    if status == 401 and is_partial():
+        response.headers["HX-Redirect"] = url_for("auth.sign_in")
+    return response
+
+
+def _csrf(error: CSRFError) -> Response:
+    log.info("refused", status=400, code="csrf", method=request.method, endpoint=request.endpoint)
+    return answer(400, "csrf", "This form is too old or came from elsewhere. Reload the page and send it again.")
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]
+    if status == 429:
+        wait = int(getattr(getattr(error, "limit", None), "reset_at", 0) or 0)
+        return _ours(
+            errors.TooMany("too_many_tries", "Too many tries. Wait a minute and try again.", retry_after=wait or 60)
+        )
+    code = _HTTP_CODES.get(status, (error.name or "error").lower().replace(" ", "_"))
+    log.info("refused", status=status, code=code, method=request.method)
+    sentences = {404: "There is nothing here, or it is not yours to see."}
+    return answer(status, code, sentences.get(status, error.description or "The request was not accepted."))
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("request_crashed", method=request.method, endpoint=request.endpoint)
+    return answer(
+        500, "internal_error", "Nothing was changed. Try again; if it stays so, give your operator this number."
+    )

@@ -1,0 +1,35 @@
+"""gunicorn: gevent workers, no preload (its worker must patch before the app is loaded)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def _bind() -> str:
+    if os.environ.get("WEB_BIND"):
+        return os.environ["WEB_BIND"]
+    if os.environ.get("PORT"):  # a platform says where its router looks for us
+        return f"0.0.0.0:{os.environ['PORT']}"
+    return "127.0.0.1:8000"
+
+
+bind = _bind()
+worker_class = "gevent"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_connections = 1000
+timeout = 60
+graceful_timeout = 10
+keepalive = 100
+max_requests = 20_000
+max_requests_jitter = 2_000
+accesslog = None  # requests are logged by the app, without their secrets
+forwarded_allow_ips = "127.0.0.1,::1"
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Refuse to serve with a database driver that would block the loop."""
+    import psycopg.waiting
+
+    if getattr(psycopg.waiting.wait, "__name__", "") == "wait_c":
+        raise SystemExit("psycopg does not cooperate with gevent: was the app loaded before the patch?")

@@ -1,0 +1,324 @@
+"""What templates are given: plain values, ready to be read. No template asks the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+from flask import url_for
+
+from app.core.lifecycle import Shown, shown
+from app.core.policy import Principal, may
+from app.core.timecode import Timecode
+from app.models import Comment, Master, Preview, Project, Version
+from app.web.filters import human_bytes
+from app.workflows.list_assets import Running
+
+
+@dataclass(frozen=True)
+class OrganizationView:
+    name: str
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    id: UUID
+    name: str
+    client: str | None
+    href: str
+    asset_count: int = 0
+    locked_size: str = ""
+    can_upload: bool = False
+
+
+@dataclass(frozen=True)
+class StatusView:
+    """A row of the lifecycle's table, with the numbers of the work that runs now."""
+
+    code: str
+    word: str
+    kind: str
+    icon: str
+    detail: str
+    progress: int | None
+    settled: bool
+    retry: bool
+
+
+@dataclass(frozen=True)
+class LockView:
+    mode: str
+    retain_until: datetime
+    legal_hold: bool
+    verified_at: datetime
+    key: str
+    storage_version: str | None
+
+
+@dataclass(frozen=True)
+class PreviewView:
+    state: str
+    progress: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class VersionView:
+    id: UUID
+    number: int
+    file_name: str
+    size: int
+    size_human: str
+    sha256: str | None
+    claimed: str | None
+    uploader: str
+    created: datetime
+    status: StatusView
+    lock: LockView | None
+    facts: list[tuple[str, str]]
+    preview: PreviewView | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class AssetTile:
+    id: UUID
+    title: str
+    href: str
+    review_href: str
+    status: StatusView
+    version_number: int
+    duration: str
+    poster: str | None
+    comment_count: int
+    vertical: bool
+    created: datetime
+
+
+@dataclass(frozen=True)
+class RoomView:
+    asset_id: UUID
+    title: str
+    project: ProjectView
+    version: VersionView
+    versions: list[tuple[int, str, bool]]
+    rate_num: int
+    rate_den: int
+    frame_count: int | None
+    start_frame: int
+    drop_frame: bool
+    width: int
+    height: int
+    has_audio: bool
+    ready: bool
+    playback_href: str
+    poster: str | None
+    first_frame: int
+
+
+@dataclass(frozen=True)
+class CommentView:
+    id: UUID
+    author: str
+    initials: str
+    mine: bool
+    guest: bool
+    frame_in: int
+    frame_out: int | None
+    timecode: str
+    timecode_out: str | None
+    body: str
+    created: datetime
+    href: str
+    can_delete: bool
+
+
+def project_view(principal: Principal, project: Project, *, asset_count: int = 0, locked_bytes: int = 0) -> ProjectView:
+    """A project as its pages show it."""
+    return ProjectView(
+        id=project.id,
+        name=project.name,
+        client=None,
+        href=url_for("projects.show", project_id=project.id),
+        asset_count=asset_count,
+        locked_size=human_bytes(locked_bytes) if locked_bytes else "",
+        can_upload=may(principal, "upload.create", project_id=project.id, organization_id=project.organization_id),
+    )
+
+
+def status_view(version: Version, running: Running | None) -> StatusView:
+    """What people see of a version now."""
+    preview = version.preview
+    row = shown(version.state, preview.state if preview else None, running.step if running else None)
+    return StatusView(
+        code=row.code,
+        word=row.word,
+        kind=row.kind,
+        icon=row.icon,
+        detail=_detail(row, version),
+        progress=_progress(row, version, running),
+        settled=row.settled,
+        retry=row.retry,
+    )
+
+
+def _progress(row: Shown, version: Version, running: Running | None) -> int | None:
+    if row.code in ("checking", "locking") and running is not None:
+        return min(99, running.progress * 2 % 100 if running.progress < 100 else 99)
+    if row.code in ("building", "playable") and version.preview is not None:
+        return version.preview.progress
+    return None
+
+
+def _detail(row: Shown, version: Version) -> str:
+    preview_reason = version.preview.reason if version.preview else None
+    return {
+        "waiting": "All bytes are here. Checking begins in a moment.",
+        "checking": "Reading every byte and computing the SHA-256 digest.",
+        "locking": "The digest is right. Copying to the archive under lock.",
+        "locked": "The master is safe. Its preview begins in a moment.",
+        "building": "The master is locked. The preview is being built.",
+        "rejected": version.error or "",
+        "failed": version.error or "",
+        "preview_failed": f"{preview_reason or 'The preview stopped.'} The master is safe.",
+        "unsupported": preview_reason or "",
+    }.get(row.code, "")
+
+
+def version_view(version: Version, running: Running | None) -> VersionView:
+    """A version with all its facts."""
+    preview = version.preview
+    return VersionView(
+        id=version.id,
+        number=version.number,
+        file_name=version.file_name,
+        size=version.size,
+        size_human=human_bytes(version.size),
+        sha256=version.sha256,
+        claimed=version.claimed_sha256,
+        uploader=version.uploader.name if version.uploader else "",
+        created=version.created_at,
+        status=status_view(version, running),
+        lock=lock_view(version.master),
+        facts=facts_of(preview),
+        preview=PreviewView(preview.state, preview.progress, preview.reason) if preview else None,
+        error=version.error,
+    )
+
+
+def lock_view(master: Master | None) -> LockView | None:
+    """The lock of a master as it was read back from the storage."""
+    if master is None:
+        return None
+    return LockView(
+        master.lock_mode,
+        master.retain_until,
+        master.legal_hold,
+        master.verified_at,
+        master.key,
+        master.storage_version_id,
+    )
+
+
+def timecode_of(preview: Preview | None) -> Timecode | None:
+    """How the frames of a preview are labelled."""
+    if preview is None or not preview.rate_num or not preview.rate_den:
+        return None
+    return Timecode(Fraction(preview.rate_num, preview.rate_den), preview.drop_frame, preview.start_frame)
+
+
+def duration_of(preview: Preview | None) -> str:
+    """A preview's length as HH:MM:SS:FF, without leading zero hours and minutes."""
+    timecode = timecode_of(preview)
+    if timecode is None or preview is None or not preview.frame_count:
+        return ""
+    label = Timecode(timecode.rate, timecode.drop).label(preview.frame_count)
+    return label.removeprefix("00:")
+
+
+def facts_of(preview: Preview | None) -> list[tuple[str, str]]:
+    """What the source is, for people: (label, value)."""
+    if preview is None or not preview.probe:
+        return []
+    probe: Mapping[str, Any] = preview.probe
+    rows = [("Container", str(probe.get("container", "")).upper())]
+    video, audio = probe.get("video"), probe.get("audio") or ()
+    if video:
+        rows += _video_facts(video)
+    timecode = timecode_of(preview)
+    if timecode is not None and preview.frame_count and probe.get("kind") != "still":
+        rows += [
+            ("Frame rate", rate_words(timecode.rate)),
+            ("Starts at", timecode.label(0)),
+            ("Duration", duration_of(preview)),
+            ("Frames", f"{preview.frame_count:,}"),
+        ]
+    if audio:
+        rows.append(("Sound", ", ".join(_audio_words(stream) for stream in audio[:4])))
+    elif video:
+        rows.append(("Sound", "none"))
+    return rows
+
+
+def _video_facts(video: Mapping[str, Any]) -> list[tuple[str, str]]:
+    codec = " ".join(filter(None, (str(video.get("codec", "")).upper(), video.get("profile"))))
+    colour = ", ".join(
+        str(video[name])
+        for name in ("color_primaries", "color_transfer", "color_matrix", "color_range")
+        if video.get(name)
+    )
+    rows = [("Codec", codec), ("Size", f"{video.get('width')} × {video.get('height')}")]
+    if video.get("field_order") in ("tff", "bff"):
+        rows.append(("Scan", "interlaced"))
+    if colour:
+        rows.append(("Colour", colour))
+    return rows
+
+
+def _audio_words(stream: Mapping[str, Any]) -> str:
+    channels = int(stream.get("channels") or 0)
+    layout = stream.get("layout") or f"{channels} channel{'s' if channels != 1 else ''}"
+    return f"{str(stream.get('codec', '')).upper()} {layout}, {int(stream.get('sample_rate') or 0) / 1000:g} kHz"
+
+
+def rate_words(rate: Fraction) -> str:
+    """`25`, `29.97 (30000/1001)`."""
+    if rate.denominator == 1:
+        return f"{rate.numerator} frames a second"
+    return f"{float(rate):.3f}".rstrip("0") + f" frames a second ({rate.numerator}/{rate.denominator})"
+
+
+def comment_views(principal: Principal, version: Version, comments: Sequence[Comment]) -> list[CommentView]:
+    """The comments of one version, in frame order."""
+    timecode = timecode_of(version.preview)
+    project = version.asset.project
+    any_ = may(principal, "comment.change_any", project_id=project.id, organization_id=project.organization_id)
+    return [_comment_view(principal, version, comment, timecode, any_) for comment in comments]
+
+
+def _comment_view(
+    principal: Principal, version: Version, comment: Comment, timecode: Timecode | None, any_: bool
+) -> CommentView:
+    mine = comment.author_id == principal.user_id
+    words = comment.author.name.split() or [comment.author.email]
+    out = comment.frame_out
+    href = url_for("review.show", asset_id=version.asset_id, v=version.number, f=comment.frame_in)
+    return CommentView(
+        id=comment.id,
+        author=comment.author.name,
+        initials="".join(w[0] for w in words[:2]).upper(),
+        mine=mine,
+        guest=False,
+        frame_in=comment.frame_in,
+        frame_out=out,
+        timecode=timecode.label(comment.frame_in) if timecode else str(comment.frame_in),
+        timecode_out=timecode.label(out) if timecode and out is not None else None,
+        body=comment.body,
+        created=comment.created_at,
+        href=f"{href}#comment-{comment.id}",
+        can_delete=mine or any_,
+    )

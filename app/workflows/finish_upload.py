@@ -1,0 +1,159 @@
+"""Complete an upload and, where it knows where it belongs, order its promotion in the same transaction."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core import keys
+from app.core.errors import Conflict, Rejected
+from app.core.lifecycle import advance
+from app.core.policy import Principal
+from app.core.storage import Missing, Storage, translated
+from app.models import Upload, UploadPart, utc_now
+from app.workflows.place_version import Mapping, place_version
+from app.workflows.sign_parts import expected_size, part_count
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A complete upload and, when it was promoted at once, its asset and version."""
+
+    staging_key: str
+    size: int
+    etag: str
+    asset_id: UUID | None
+    version_id: UUID | None
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A part as the storage lists it."""
+
+    number: int
+    size: int
+    etag: str
+
+
+def list_stored(storage: Storage, upload: Upload) -> list[StoredPart]:
+    """The parts that are stored, by number. Raises Missing when the upload is over, Unavailable."""
+    found: list[StoredPart] = []
+    marker = 0
+    with translated("listing the parts"):
+        while True:
+            answer = storage["uploader"].list_parts(
+                Bucket=storage.bucket("staging"),
+                Key=keys.staging(upload.id),
+                UploadId=upload.storage_upload_id,
+                PartNumberMarker=marker,
+            )
+            found += [StoredPart(p["PartNumber"], p["Size"], p["ETag"]) for p in answer.get("Parts", [])]
+            if not answer.get("IsTruncated"):
+                return found
+            marker = int(answer["NextPartNumberMarker"])
+
+
+def finish_upload(
+    session: Session, storage: Storage, principal: Principal, upload: Upload, *, sha256: str | None
+) -> Finished:
+    """Complete the upload; asking again gives the same answer.
+
+    `sha256` is the uploader's claim of the whole digest. Raises Rejected when parts are missing or have
+    another size, Conflict when the upload was aborted or has expired, Unavailable.
+    """
+    session.refresh(upload, with_for_update=True)
+    if upload.state == "completed":
+        return _finished(session, upload)
+    if upload.state != "open":
+        raise Conflict(f"upload_is_{upload.state}", f"This upload is {upload.state}. Begin a new one.")
+    if sha256 is not None and upload.claimed_sha256 not in (None, sha256):
+        raise Conflict("claim_differs", "Another digest was claimed for this upload when it began.")
+    etag = _complete(session, storage, upload)
+    advance(
+        session,
+        upload,
+        "completed",
+        actor=principal.actor,
+        organization_id=upload.organization_id,
+        project_id=upload.project_id,
+        values={"etag": etag, "completed_at": utc_now(), "claimed_sha256": sha256 or upload.claimed_sha256},
+        data={"name": upload.name, "size": upload.size},
+    )
+    if upload.mapping is not None:
+        place_version(session, principal, upload, Mapping.of(upload.mapping))
+    return _finished(session, upload)
+
+
+def _finished(session: Session, upload: Upload) -> Finished:
+    from app.workflows.place_version import version_of
+
+    version = version_of(session, upload)
+    return Finished(
+        keys.staging(upload.id),
+        upload.size,
+        upload.etag or "",
+        version.asset_id if version else None,
+        version.id if version else None,
+    )
+
+
+def _complete(session: Session, storage: Storage, upload: Upload) -> str:
+    rows = {row.number: row for row in session.scalars(select(UploadPart).where(UploadPart.upload_id == upload.id))}
+    try:
+        stored = list_stored(storage, upload)
+        _check(upload, stored)
+        for part in stored:
+            if part.number in rows:
+                rows[part.number].etag = part.etag
+        session.flush()
+        return _send(storage, upload, stored, rows)
+    except Missing:
+        # Completed in the storage, but not in the database: a crash lay in between.
+        return _predicted_etag(upload, rows.values())
+
+
+def _check(upload: Upload, stored: list[StoredPart]) -> None:
+    sizes = {part.number: part.size for part in stored}
+    wrong = [n for n in range(1, part_count(upload) + 1) if sizes.get(n) != expected_size(upload, n)]
+    if wrong:
+        some = ", ".join(map(str, wrong[:10]))
+        raise Rejected(
+            "parts_missing",
+            f"{len(wrong)} of {part_count(upload)} parts are missing or have another size (first: {some}). Send them and complete again.",
+        )
+
+
+def _send(storage: Storage, upload: Upload, stored: list[StoredPart], rows: dict[int, UploadPart]) -> str:
+    parts: list[dict[str, object]] = []
+    for part in stored:
+        entry: dict[str, object] = {"PartNumber": part.number, "ETag": part.etag}
+        row = rows.get(part.number)
+        if row is not None and row.sha256:
+            entry["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(row.sha256)).decode()
+        parts.append(entry)
+    with translated("completing the upload"):
+        answer = storage["uploader"].complete_multipart_upload(
+            Bucket=storage.bucket("staging"),
+            Key=keys.staging(upload.id),
+            UploadId=upload.storage_upload_id,
+            MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+        )
+    return answer["ETag"]
+
+
+def _predicted_etag(upload: Upload, rows: Iterable[UploadPart]) -> str:
+    """The ETag of a multipart object: MD5 of the parts' MD5s, "-", their number (S3 API, multipart overview).
+
+    Promotion pins it, so a wrong prediction rejects the file and never takes other bytes for it.
+    """
+    etags = [row.etag for row in sorted(rows, key=lambda row: row.number)]
+    if len(etags) != part_count(upload) or not all(etags):
+        raise Conflict("upload_lost", "The storage no longer knows this upload. Begin a new one.")
+    whole = hashlib.md5(b"".join(bytes.fromhex((etag or "").strip('"')) for etag in etags))  # noqa: S324  S3's own
+    return f'"{whole.hexdigest()}-{len(etags)}"'

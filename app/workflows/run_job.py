@@ -1,0 +1,259 @@
+"""Run one job: take its lease, keep it alive, do the work, write the end.
+
+At-least-once: the work may be done twice, never by two at the same time while the lease lives. A worker
+that dies leaves a lease that ends by itself; the reconciler then sends the job again. A job whose attempts
+are used up without an end (it killed its worker each time) fails.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import or_, select, update
+
+from app.core.errors import Conflict, Rejected, RushesError, Unavailable
+from app.core.queue import KINDS
+from app.models import Job, utc_now
+from app.workflows.context import Context
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=30)
+BEAT_SECONDS = 0.5
+LEASE_EVERY_SECONDS = 8.0
+#: Waits before another attempt, in seconds, by attempts used; the last one repeats.
+BACKOFF = (1, 3, 10, 30, 60)
+
+
+class Stopped(RushesError):
+    """The job was cancelled by a person, or its lease went to another worker."""
+
+
+@dataclass
+class RunningJob:
+    """The job in hand, as its body sees it. Detached: it holds no connection."""
+
+    id: UUID
+    kind: str
+    target_id: UUID
+    organization_id: UUID | None
+    payload: dict[str, Any]
+    attempt: int
+    last_attempt: bool
+    _stop: threading.Event = field(default_factory=threading.Event)
+    progress: int = 0
+    step: str | None = None
+
+    def stopped(self) -> bool:
+        """Whether to give up now; polled by long work."""
+        return self._stop.is_set()
+
+    def report(self, progress: int, step: str | None = None) -> None:
+        """Say how far the work is (per cent) and at what; written with the next beat."""
+        self.progress, self.step = max(0, min(100, progress)), step or self.step
+        if self.stopped():
+            raise Stopped("job_stopped", "The job was cancelled.")
+
+
+Body = Callable[[Context, RunningJob], None]
+OnFailure = Callable[[Context, RunningJob, RushesError], None]
+
+
+def run_job(context: Context, job_id: UUID, body: Body, on_failure: OnFailure | None = None) -> None:
+    """Run `body` on a job that is due; `on_failure` makes the target's state tell of a final failure."""
+    job = _claim(context, job_id)
+    if job is None:
+        return
+    with structlog.contextvars.bound_contextvars(job_id=str(job.id), kind=job.kind, target_id=str(job.target_id)):
+        if job.attempt > _limit(job):
+            _fail(context, job, on_failure, Rejected("worker_died", "The work stopped its worker each time."))
+            return
+        log.info("job_begun", attempt=job.attempt)
+        try:
+            with _alive(context, job):
+                body(context, job)
+        except Stopped:
+            _finish(context, job, "cancelled")
+            log.info("job_cancelled")
+        except (Unavailable, Conflict) as error:
+            _again_or_fail(context, job, on_failure, error)
+        except RushesError as error:
+            if job.stopped():  # the program that it ran was stopped on request
+                _finish(context, job, "cancelled")
+            else:
+                _fail(context, job, on_failure, error)
+        except Exception:
+            log.exception("job_crashed")
+            broken = Unavailable("internal_error", "Something of ours broke; the log has the reason.")
+            _again_or_fail(context, job, on_failure, broken, logged=True)
+        else:
+            _finish(context, job, "done")
+            log.info("job_done")
+
+
+def _limit(job: RunningJob) -> int:
+    return KINDS[job.kind].max_attempts
+
+
+def _claim(context: Context, job_id: UUID) -> RunningJob | None:
+    now = utc_now()
+    with context.unit_of_work() as session:
+        row = session.execute(
+            update(Job)
+            .where(Job.id == job_id, Job.finished_at.is_(None), Job.due_at <= now)
+            .where(or_(Job.lease_until.is_(None), Job.lease_until < now))
+            .values(
+                lease_owner=context.worker,
+                lease_until=now + LEASE,
+                attempts=Job.attempts + 1,
+                started_at=now,
+            )
+            .returning(Job)
+        ).scalar_one_or_none()
+        if row is None or row.target_id is None:
+            return None
+        return RunningJob(
+            id=row.id,
+            kind=row.kind,
+            target_id=row.target_id,
+            organization_id=row.organization_id,
+            payload=row.payload,
+            attempt=row.attempts,
+            last_attempt=row.attempts >= row.max_attempts,
+        )
+
+
+@contextmanager
+def _alive(context: Context, job: RunningJob) -> Iterator[None]:
+    """Renew the lease, write progress and watch for cancellation, in a thread of its own."""
+    done = threading.Event()
+    thread = threading.Thread(target=_beat, args=(context, job, done), name=f"beat-{job.kind}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=10)
+
+
+def _beat(context: Context, job: RunningJob, done: threading.Event) -> None:
+    renewed, written = 0.0, (0, None)
+    clock = 0.0
+    while not done.wait(BEAT_SECONDS):
+        clock += BEAT_SECONDS
+        renew = clock - renewed >= LEASE_EVERY_SECONDS
+        report: Any = (job.progress, job.step)
+        try:
+            if renew or report != written:
+                held = _renew(context, job)
+                renewed, written = clock, report
+            else:
+                held = _wanted(context, job)
+        except Exception as error:  # the database is away: the lease may still hold
+            log.warning("beat_missed", error=type(error).__name__)
+            continue
+        if not held:
+            job._stop.set()
+            return
+
+
+def _renew(context: Context, job: RunningJob) -> bool:
+    with context.unit_of_work() as session:
+        cancelled = session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.lease_owner == context.worker, Job.finished_at.is_(None))
+            .values(lease_until=utc_now() + LEASE, progress=job.progress, step=job.step)
+            .returning(Job.cancel_requested)
+        ).scalar_one_or_none()
+    return cancelled is False
+
+
+def _wanted(context: Context, job: RunningJob) -> bool:
+    with context.unit_of_work() as session:
+        cancelled = session.scalar(select(Job.cancel_requested).where(Job.id == job.id))
+    return cancelled is False
+
+
+def _finish(context: Context, job: RunningJob, outcome: str, error: RushesError | None = None) -> None:
+    with context.unit_of_work() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.lease_owner == context.worker, Job.finished_at.is_(None))
+            .values(
+                finished_at=utc_now(),
+                outcome=outcome,
+                lease_owner=None,
+                lease_until=None,
+                step=None,
+                progress=100 if outcome == "done" else job.progress,
+                error_code=error.code if error else None,
+                error=error.sentence if error else None,
+            )
+        )
+
+
+def _again_or_fail(
+    context: Context, job: RunningJob, on_failure: OnFailure | None, error: RushesError, *, logged: bool = False
+) -> None:
+    if job.last_attempt:
+        _fail(context, job, on_failure, error)
+        return
+    wait = BACKOFF[min(job.attempt, len(BACKOFF)) - 1]
+    if not logged:
+        log.warning("job_waits", code=error.code, seconds=wait)
+    with context.unit_of_work() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.lease_owner == context.worker)
+            .values(
+                due_at=utc_now() + timedelta(seconds=wait),
+                lease_owner=None,
+                lease_until=None,
+                sent_at=None,
+                error_code=error.code,
+                error=error.sentence,
+            )
+        )
+    context.sender.later(job.kind, job.id, wait + 0.3)  # heard after due_at for sure
+
+
+def _fail(context: Context, job: RunningJob, on_failure: OnFailure | None, error: RushesError) -> None:
+    log.error("job_failed", code=error.code, sentence=error.sentence)
+    if on_failure is not None:
+        on_failure(context, job, error)
+    _finish(context, job, "failed", error)
+
+
+def release_dead_leases(context: Context) -> int:
+    """Free the leases of workers of this host whose process is gone; returns how many. Called at a worker's start."""
+    host = context.worker.rpartition(":")[0]
+    with context.unit_of_work() as session:
+        owners = session.scalars(
+            select(Job.lease_owner).where(Job.finished_at.is_(None), Job.lease_owner.like(f"{host}:%")).distinct()
+        ).all()
+        dead = [owner for owner in owners if owner and not _is_running(int(owner.rpartition(":")[2]))]
+        freed = session.execute(
+            update(Job)
+            .where(Job.lease_owner.in_(dead), Job.finished_at.is_(None))
+            .values(lease_owner=None, lease_until=None, sent_at=None)
+            .returning(Job.id)
+        ).all()
+    return len(freed)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,79 @@
+/** The review room: builds the player as soon as something plays, and joins its parts. */
+
+import { Timecode } from "./timecode.js";
+import { Comments } from "./room/comments.js";
+import { Composer } from "./room/composer.js";
+import { Controls } from "./room/controls.js";
+import { keep, kept } from "./room/keep.js";
+import { listenToKeys } from "./room/keys.js";
+import { Player } from "./room/player.js";
+import { Stage } from "./room/stage.js";
+import { Timeline } from "./room/timeline.js";
+
+/** The facts of the version as the server last rendered them, or null while there is nothing to play. */
+function readFilm(status) {
+  const { dataset } = status;
+  const frames = Number(dataset.frames);
+  if (dataset.ready !== "true" || !frames) return null;
+  return {
+    num: Number(dataset.rateNum),
+    den: Number(dataset.rateDen),
+    frames,
+    start: Number(dataset.start),
+    drop: dataset.drop === "true",
+    width: Number(dataset.width) || 16,
+    height: Number(dataset.height) || 9,
+    playback: dataset.playback,
+    workerPath: dataset.worker,
+  };
+}
+
+/** Where to open: the frame of the address, else that of the comment that it names. */
+function firstFrame(status) {
+  if (new URLSearchParams(location.search).has("f")) return Number(status.dataset.first) || 0;
+  const named = location.hash.startsWith("#comment-") && document.getElementById(location.hash.slice(1));
+  return named ? Number(named.dataset.frameIn) : Number(status.dataset.first) || 0;
+}
+
+function rememberSurround() {
+  const key = "rushes.surround";
+  const chosen = document.getElementById(kept(key, ""));
+  if (chosen?.name === "surround") chosen.checked = true;
+  for (const input of document.getElementsByName("surround")) {
+    input.addEventListener("change", () => keep(key, input.id));
+  }
+}
+
+function enter(film, status) {
+  const timecode = new Timecode(film);
+  const first = Math.min(firstFrame(status), film.frames - 1);
+  const player = new Player(document.getElementById("video"), film, first);
+  stage.attach(player, film);
+  const controls = new Controls(player, timecode);
+  const timeline = new Timeline(player, timecode);
+  comments.attach(player, timecode, timeline);
+  composer.attach(player, timecode);
+  listenToKeys({ player, controls, comments, composer });
+  window.rushes = { player, timecode };
+}
+
+/** Starts at once when something plays, else when the polled status says so. */
+function start() {
+  const status = document.getElementById("preview-status");
+  const film = readFilm(status);
+  document.body.classList.toggle("nothing-plays", !film);
+  if (!film) return false;
+  enter(film, status);
+  return true;
+}
+
+const stage = new Stage();
+const composer = new Composer();
+const comments = new Comments();
+rememberSurround();
+if (!start()) {
+  const wait = () => {
+    if (start()) document.removeEventListener("htmx:after:swap", wait);
+  };
+  document.addEventListener("htmx:after:swap", wait);
+}

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from app.core.errors import Unavailable
 from app.core.storage import Changed, Missing, Storage, translated
@@ -99,7 +100,7 @@ def copy_under_lock(
     key: str,
     measured: Measured,
     *,
-    mode: str,
+    mode: Literal["GOVERNANCE", "COMPLIANCE"],
     retain_until: datetime,
     begun: Callable[[str], None],
     report: Report,
@@ -118,7 +119,7 @@ def copy_under_lock(
             ChecksumAlgorithm="SHA256",
             ContentType="application/octet-stream",
             ObjectLockMode=mode,
-            ObjectLockRetainUntilDate=retain_until,  # type: ignore[arg-type]
+            ObjectLockRetainUntilDate=retain_until,
         )["UploadId"]
     begun(upload_id)
     done = [_copy_part(storage, source, key, upload_id, measured, n, report) for n in range(1, len(measured.parts) + 1)]

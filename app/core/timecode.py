@@ -68,7 +68,7 @@ class Timecode:
         return 24 * 3600 * fps - (24 * 54 * DROP_RATES[self.rate] if self.drop else 0)
 
     def label(self, frame: int) -> str:
-        """The label of frame `frame` of the source (0 is its first): `HH:MM:SS:FF`, `HH:MM:SS;FF` when dropping."""
+        """The label of the source's frame `frame` (0 is its first): HH:MM:SS:FF, HH:MM:SS;FF when dropping."""
         fps = nominal(self.rate)
         count = (frame + self.start) % self.frames_per_day
         if self.drop:
@@ -99,7 +99,7 @@ class Timecode:
         if rest < dropped and second == 0 and minute % 10:
             raise Rejected(
                 "dropped_timecode",
-                f"{text.strip()} does not exist: drop-frame timecode leaves out the first {dropped} labels of this minute.",
+                f"{text.strip()} does not exist: drop-frame leaves out the first {dropped} labels of this minute.",
             )
         return count - dropped * (minutes - minutes // 10)
 

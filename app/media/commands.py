@@ -1,9 +1,9 @@
 """The ffmpeg commands. ffmpeg-python puts graphs and argv together; `untrusted` runs them.
 
-One decode feeds every rendition. Times are absolute (-copyts): the first picture of the source is 0, and a chunk
-that begins at frame n asks for n / rate. `-noaccurate_seek` hands over everything from the key frame before, and
-the fps filter, told where to start, throws away what comes too early: so frame n of a chunk is frame n of the
-whole, whatever the container's index says.
+One decode feeds every rendition. Times are absolute (-copyts): the first picture of the source is 0, and a
+chunk that begins at frame n asks for n / rate. `-noaccurate_seek` hands over everything from the key frame
+before, and the fps filter, told where to start, throws away what comes too early: so frame n of a chunk is
+frame n of the whole, whatever the container's index says.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MATRICES = {
 
 
 def chunk_command(tools: Tools, encoder: Encoder, url: str, plan: Plan, chunk: Chunk) -> list[str]:
-    """Encode one chunk into every rendition: `{name}/init.mp4` and `{name}/{segment:05d}.m4s`, run in the build's folder.
+    """Encode one chunk into every rendition: `{name}/init.mp4` and `{name}/{segment:05d}.m4s`.
 
     CMAF-like fragmented MP4 (ISO/IEC 14496-12 8.8): one moof a segment, absolute decode times.
     """
@@ -68,7 +68,8 @@ def audio_command(tools: Tools, url: str, plan: Plan, folder: str) -> list[str]:
         .filter("atrim", end=_seconds(plan.duration))
     )
     options = {
-        "c:a": "aac", "b:a": str(AUDIO_BITRATE), "ac": "2", "ar": str(AUDIO_RATE), "avoid_negative_ts": "disabled",
+        "c:a": "aac", "b:a": str(AUDIO_BITRATE), "ac": "2", "ar": str(AUDIO_RATE),
+        "avoid_negative_ts": "disabled", "map_metadata": "-1",
         "f": "hls", "hls_segment_type": "fmp4", "hls_list_size": "0", "hls_playlist_type": "vod",
         "hls_time": _seconds(plan.grid.segment_frames / plan.exact_rate),
         "hls_fmp4_init_filename": "init.mp4", "hls_segment_filename": f"{folder}/%05d.m4s",
@@ -77,7 +78,7 @@ def audio_command(tools: Tools, url: str, plan: Plan, folder: str) -> list[str]:
 
 
 def poster_command(tools: Tools, url: str, plan: Plan, name: str) -> list[str]:
-    """One picture as JPEG, at most 1280 pixels a side: the most telling of a second, a tenth into the film."""
+    """One picture as JPEG, at most 1280 pixels a side: the most telling one, a tenth into the film."""
     video = _video(plan)
     size = poster_size(*video.display)
     if plan.probe.kind == "still":

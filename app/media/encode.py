@@ -32,7 +32,7 @@ class EncoderLost(Unavailable):
     """The hardware encoder worked when the worker started and does not now; another one must build this."""
 
 
-def encode_chunk(
+def encode_chunk(  # noqa: PLR0917: what, with what, from where, how, which part, where to
     tools: Tools,
     encoder: Encoder,
     url: str,
@@ -45,8 +45,8 @@ def encode_chunk(
 ) -> ChunkResult:
     """Encode every rendition of one chunk in one decode, into an empty private `folder`.
 
-    Files: `v360/init.mp4`, `v360/00000.m4s` … (`ChunkResult.paths`). `on_progress` gets the frames done within
-    the chunk, on another thread. Where the source ends before the plan does, the result has fewer frames,
+    Files: `v360/init.mp4`, `v360/00000.m4s` … (`ChunkResult.paths`). `on_progress` gets the frames done in the
+    chunk, on another thread. Where the source ends before the plan does, the result has fewer frames,
     maybe none. Raises MediaFailed, TimedOut, Cancelled, EncoderLost.
     """
     for rendition in plan.renditions:
@@ -83,7 +83,7 @@ def encode_chunk(
 def encode_audio(
     tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None
 ) -> AudioResult:
-    """Encode the whole sound into an empty private `folder`: `a/init.mp4`, `a/00000.m4s` … (`AudioResult.paths`).
+    """Encode the whole sound into an empty private `folder`: `a/init.mp4`, `a/00000.m4s` ….
 
     The last segment is never shorter than a second: players do not load such a one. Raises as encode_chunk.
     """
@@ -109,7 +109,7 @@ def encode_audio(
 
 
 def make_poster(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None) -> Path:
-    """Write `poster.jpg`, at most 1280 pixels a side, into `folder`. Raises as encode_chunk; MediaFailed without a picture."""
+    """Write `poster.jpg`, at most 1280 pixels a side, into `folder`. Raises as encode_chunk."""
     command = commands.poster_command(tools, url, plan, POSTER)
     run_untrusted(command, folder=folder, time_limit=POSTER_SECONDS, cancelled=cancelled)
     if not _read(folder / POSTER):

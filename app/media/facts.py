@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter
@@ -13,11 +12,16 @@ from pydantic import TypeAdapter
 from app.core.timecode import Timecode, parse_rate, start_of
 
 Kind = Literal["video", "audio", "still"]
+FieldOrder = Literal["progressive", "tff", "bff", "unknown"]
 
 
-@lru_cache(maxsize=32)
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 class JsonRecord:
@@ -52,14 +56,14 @@ class Video(JsonRecord):
     """Width by height of a pixel, as in `"64/45"`; `"1/1"` when square."""
     rotation: int
     """Degrees, 0, 90, 180 or 270; ffmpeg turns the picture upright by itself."""
-    field_order: Literal["progressive", "tff", "bff", "unknown"]
+    field_order: FieldOrder
     color_range: str | None
     color_matrix: str | None
     color_transfer: str | None
     color_primaries: str | None
     alpha: bool
-    declared_rate: str
-    average_rate: str
+    declared_rate: str | None
+    average_rate: str | None
     variable_rate: bool
     start: float
     """Seconds from the file's first timestamp to the first picture: where our frame 0 lies."""

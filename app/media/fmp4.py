@@ -67,7 +67,7 @@ def timescale(init: bytes) -> int:
 
 
 def codec(init: bytes) -> str:
-    """The CODECS name of the first track's H.264: avc1.PPCCLL from avcC (RFC 6381 3.3, ISO/IEC 14496-15 5.3.3)."""
+    """The CODECS name of the first track: avc1.PPCCLL from avcC (RFC 6381 3.3, ISO/IEC 14496-15 5.3.3)."""
     start, end = find(init, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
     for kind, _, payload, stop in boxes(init, start + 8, end):
         if kind in (b"avc1", b"avc3"):
@@ -144,7 +144,7 @@ def _header(
 def _run(
     data: bytes, body: int, defaults: tuple[int, int, int]
 ) -> tuple[list[tuple[int, int, int]], int, int]:
-    """(duration, size, composition offset) of each sample of trun (8.8.8), its data offset, the first one's flags."""
+    """Of trun (8.8.8): (duration, size, composition offset) of each sample, data offset, first flags."""
     version_flags, count = struct.unpack_from(">II", data, body)
     flags, signed = version_flags & 0xFFFFFF, version_flags >> 24
     position, data_offset = body + 8, 0

@@ -1,7 +1,7 @@
 """The frame grid: where segments and chunks begin, in whole frames.
 
-Frame n lies at n / rate seconds from the first picture. A segment is round(4 × rate) frames (two closed GOPs of
-about two seconds), the same in every rendition; a chunk is a run of segments that one job encodes.
+Frame n lies at n / rate seconds from the first picture. A segment is two closed GOPs of about two seconds, the
+same in every rendition: round(4 × rate) frames. A chunk is a run of segments that one job encodes.
 """
 
 from __future__ import annotations

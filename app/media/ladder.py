@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from app.media.facts import JsonRecord
@@ -74,4 +75,5 @@ def _even(length: float) -> int:
 def _rate_for(pixels: int) -> int:
     """Between the rungs the rate grows with the pixels to the power of 3/4."""
     short, highest = RUNGS[0]
-    return max(100, round(highest * (pixels / (short * short * 16 / 9)) ** 0.75 / 10) * 10)
+    share = pixels / (short * short * 16 / 9)
+    return max(100, int(highest * math.pow(share, 0.75)) // 10 * 10)

@@ -24,7 +24,7 @@ AUDIO = "audio.m3u8"
 def write_playlists(
     plan: Plan, audio: AudioResult | None, measured: Mapping[str, RenditionFacts]
 ) -> dict[str, str]:
-    """All playlists of a finished build by file name: the master, one media and one I-frame list a rendition, the sound's.
+    """All playlists of a finished build by file name: the master, the sound's, two for each rendition.
 
     They tell what is there: a source that ended before the plan did ends early in every list.
     Raises MediaFailed (nothing_decoded) where neither picture nor sound came out.
@@ -48,9 +48,9 @@ def write_playlists(
 
 
 def growing_list(plan: Plan, facts: RenditionFacts) -> str:
-    """The media playlist of a rendition that is still being encoded (EVENT, 4.3.3.5): what follows without a gap.
+    """The media playlist of a rendition still being encoded (EVENT, 4.3.3.5): what follows without a gap.
 
-    Add nothing but segments at its end; it ends (EXT-X-ENDLIST) with the plan's last frame.
+    Later ones add segments at its end and change nothing else; it ends (EXT-X-ENDLIST) with the plan's last frame.
     """
     count = playable_segments(plan, {facts.name: facts})
     segments = facts.segments[:count]
@@ -60,8 +60,7 @@ def growing_list(plan: Plan, facts: RenditionFacts) -> str:
 
 def playable_segments(plan: Plan, measured: Mapping[str, RenditionFacts]) -> int:
     """Segments from the start on that every rendition has: up to the first gap, or to one that ends early."""
-    count = min((_contiguous(plan, facts.segments) for facts in measured.values()), default=0)
-    return count
+    return min((_contiguous(plan, facts.segments) for facts in measured.values()), default=0)
 
 
 def playable_frames(plan: Plan, measured: Mapping[str, RenditionFacts]) -> int:
@@ -104,12 +103,12 @@ def _master(
     for rendition in shown:
         facts = measured[rendition.name]
         top, mean = _rates(plan, facts.segments[:count])
-        lines += [
+        lines.append(
             f"#EXT-X-STREAM-INF:BANDWIDTH={top + peak},AVERAGE-BANDWIDTH={mean + average},"
             f'CODECS="{facts.codecs}{codecs}",RESOLUTION={rendition.width}x{rendition.height},'
-            f"FRAME-RATE={float(plan.exact_rate):.3f}{group}",
-            f"{rendition.name}.m3u8",
-        ]
+            f"FRAME-RATE={float(plan.exact_rate):.3f}{group}"
+        )
+        lines.append(f"{rendition.name}.m3u8")
     lines += [_iframe_line(plan, rendition, measured[rendition.name], count) for rendition in shown]
     return "\n".join(lines) + "\n"
 
@@ -124,7 +123,7 @@ def _iframe_line(plan: Plan, rendition: Rendition, facts: RenditionFacts, count:
 
 
 def _media_list(plan: Plan, name: str, segments: Sequence[Segment], *, ended: bool, kind: str = "VOD") -> str:
-    # A growing list must not change its target duration (6.2.1): the grid's segment is the longest there can be.
+    # A growing list must not change its target duration (6.2.1); no segment is longer than the grid's.
     longest = Fraction(plan.grid.segment_frames) / plan.exact_rate
     durations = [_seconds(plan, segment) for segment in segments]
     lines = [

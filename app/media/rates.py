@@ -43,8 +43,7 @@ def grid_rate(average: Fraction | None, declared: Fraction | None, *, interlaced
     """
     if interlaced and average and declared and close(average * 2, declared):
         declared = average
-    if is_variable(average, declared):
-        assert average and declared
+    if average and declared and is_variable(average, declared):
         if 10 <= declared <= HIGHEST:
             return _snapped(declared)
         return next((rate for rate in STANDARD if rate >= average), HIGHEST)

@@ -28,7 +28,7 @@ class Segment(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class RenditionFacts(JsonRecord):
-    """The segments of one rendition, in order, the codec's name (RFC 6381) and the digest of the init segment."""
+    """The segments of one rendition in order, the codec's name (RFC 6381), the init segment's digest."""
 
     name: str
     codecs: str

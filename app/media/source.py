@@ -13,7 +13,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -83,7 +83,7 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in mid-answer is the normal way of seeking: nothing to print."""
 
-    def body(self, start: int, end: int) -> Iterator[bytes]:
+    def body(self, start: int, end: int) -> Generator[bytes]:
         """The bytes of a range; a read that breaks off is taken up again where it stopped."""
         position, failed = start, 0
         while position < end:
@@ -105,8 +105,8 @@ class _Server(ThreadingHTTPServer):
                 time.sleep(0.2 * failed)
 
 
-def _closeable(blocks: Iterator[bytes]) -> Any:
-    return blocks if hasattr(blocks, "close") else (block for block in blocks)
+def _closeable(blocks: Iterator[bytes]) -> Generator[bytes]:
+    yield from blocks
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(with_body=True)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002: the base class's name
         """No log: the path is a secret."""
 
     def _answer(self, *, with_body: bool) -> None:
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, start: int, end: int) -> None:
-        """Send a range. A body that cannot be finished ends the connection, so that its length gives it away."""
+        """Send a range. A body that breaks off ends the connection, so that its length gives it away."""
         with contextlib.closing(self.server.body(start, end)) as blocks:
             try:
                 for block in blocks:
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _wanted(header: str | None, size: int) -> tuple[int, int, bool] | None:
-    """(start, end exclusive, partial?) of a Range header, None where it cannot be satisfied (RFC 9110 14.1.2)."""
+    """(start, end exclusive, partial?) of a Range header, None where there is no such range (RFC 9110 14.1.2)."""
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or match[1] == match[2] == "":
         return 0, size, False  # no range, or one that we do not understand: the whole, as 14.2 allows

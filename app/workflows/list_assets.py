@@ -151,7 +151,7 @@ def _comment_counts(session: Session, version_ids: Sequence[UUID]) -> dict[UUID,
         .where(Comment.version_id.in_(version_ids), Comment.deleted_at.is_(None))
         .group_by(Comment.version_id)
     )
-    return {version_id: count for version_id, count in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def _encode(moment: datetime, key: UUID) -> str:

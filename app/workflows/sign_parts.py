@@ -93,7 +93,8 @@ def _fix(session: Session, upload: Upload, wanted: Sequence[PartWanted]) -> None
         elif row.sha256 != part.sha256:
             raise Conflict(
                 "part_differs",
-                f"Part {part.number} was begun with other bytes: the file has changed. Cancel this upload and begin again.",
+                f"Part {part.number} was begun with other bytes: the file has changed. "
+                "Cancel this upload and begin again.",
             )
 
 

@@ -132,9 +132,7 @@ OPERATIONS: dict[str, tuple[Need, Operation]] = {
     ),
     "tag": (
         NEVER,
-        lambda s3, b, m: s3.put_object_tagging(
-            Bucket=b, Key=m.key, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}
-        ),
+        lambda s3, b, m: s3.put_object_tagging(Bucket=b, Key=m.key, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}),
     ),
     "object acl": (NEVER, lambda s3, b, m: s3.put_object_acl(Bucket=b, Key=m.key, ACL="public-read")),
     "bucket policy": (NEVER, lambda s3, b, m: s3.put_bucket_policy(Bucket=b, Policy=_policy(b))),
@@ -154,14 +152,14 @@ OPERATIONS: dict[str, tuple[Need, Operation]] = {
     ),
     "delete bucket": (NEVER, lambda s3, b, m: s3.delete_bucket(Bucket=b)),
     "new bucket": (NEVER, lambda s3, b, m: s3.create_bucket(Bucket=f"{b}-x{uuid.uuid4().hex[:6]}")),
-    "list buckets": (NEVER, lambda s3, b, m: _some(s3.list_buckets()["Buckets"])),
+    "see the bucket": (need("ListBucket", on=_B), lambda s3, b, m: _named(b, s3.list_buckets()["Buckets"])),
 }
 #: These only mean something where there is Object Lock; the server answers 400 to those who may.
 _LOCK_ONLY = {"get retention", "extend retention", "shorten retention", "legal hold", "get legal hold"}
 
 
-def _some(found: list[Any]) -> None:
-    if not found:
+def _named(bucket: str, found: list[Any]) -> None:
+    if bucket not in [each["Name"] for each in found]:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListBuckets")
 
 

@@ -56,7 +56,7 @@ def test_passwords_are_asked_for(servers: Running) -> None:
     for user in ("rushes", "postgres"):
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(f"postgresql://{user}@127.0.0.1:{ports['postgres']}/rushes", connect_timeout=2)
-    with Redis(port=ports["redis"]) as client, pytest.raises(Exception, match="[Aa]uthenticat"):
+    with Redis(port=ports["redis"]) as client, pytest.raises(Exception, match=r"[Aa]uthenticat"):
         client.ping()
 
 
@@ -79,9 +79,7 @@ def test_a_killed_server_comes_back_with_what_it_had(servers: Running, storage: 
         connection.execute("INSERT INTO kept VALUES (%s)", (key,))
     with Redis.from_url(servers.redis_url()) as client:
         client.set(key, "kept")
-        client.execute_command("WAITAOF", 1, 0, 2000) if name == "redis" and _has_waitaof(
-            client
-        ) else time.sleep(1.2)
+        client.execute_command("WAITAOF", 1, 0, 2000) if name == "redis" and _has_waitaof(client) else time.sleep(1.2)
 
     os.kill(_recorded(servers, name), signal.SIGKILL)
 

@@ -33,6 +33,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+#: Characters after the media id; the Caddyfile says the same. A name in a file system has up to 255 bytes.
+_LONGEST = 250
 _COLLECT_EVERY = 30.0
 _EXPIRE_EVERY = 3600.0
 
@@ -115,6 +117,8 @@ class Guard:
             return await reply.text(self.metrics.text(), "metrics")
         now = time.time()
         grant = verify(self._ring, path, now=now)
+        if len(grant.rest) >= _LONGEST:
+            return await reply.refuse(404)
         if grant.rest.endswith(SUFFIX):
             return await self._serve_live(scope, grant, reply)
         self._admit(grant)

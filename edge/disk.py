@@ -15,11 +15,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 
 from app.core.errors import ConfigurationError
 
 _CLEAN = "clean"
+#: Seconds: a guard that was killed just now may still be on its way out.
+_LOCK_WITHIN = 3.0
 
 
 def open_cache(root: Path) -> tuple[int, bool]:
@@ -29,11 +32,12 @@ def open_cache(root: Path) -> tuple[int, bool]:
     """
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise ConfigurationError([f"CACHE_PATH {root} is in use by another guard"]) from None
+    end = time.monotonic() + _LOCK_WITHIN
+    while not _lock(lock):
+        if time.monotonic() > end:
+            os.close(lock)
+            raise ConfigurationError([f"CACHE_PATH {root} is in use by another guard"])
+        time.sleep(0.05)
     mark = root / "boot"
     state = mark.read_text() if mark.exists() else _CLEAN
     doubtful = state not in (_CLEAN, _boot_id())
@@ -43,6 +47,14 @@ def open_cache(root: Path) -> tuple[int, bool]:
         (root / name).mkdir(exist_ok=True, mode=0o700)
     _write(mark, _boot_id())
     return lock, doubtful
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def close_cache(root: Path) -> None:

@@ -65,8 +65,8 @@ class Cache:
         found.sort()
         self._entries = OrderedDict((path, Entry(size, used)) for used, path, size in found)
         self._stored = sum(entry.size for entry in self._entries.values())
-        while self._stored > self._max and self._evict_one("size", chances=0):
-            pass
+        while self._stored > self._max:
+            self._evict_one("size", chances=0)
         self._measure()
 
     def path(self, key: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -37,6 +38,8 @@ def main() -> int:
         server_header=False, date_header=False, proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE, timeout_graceful_shutdown=3,
     )  # fmt: skip
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has stopped in order
+        signal.signal(number, lambda *_: None)
     with listen(settings.run_path / "guard.sock") as server:
         uvicorn.Server(config).run(sockets=[server])
     close_cache(settings.cache_path)

@@ -32,7 +32,7 @@ class EncoderLost(Unavailable):
     """The hardware encoder worked when the worker started and does not now; another one must build this."""
 
 
-def encode_chunk(  # noqa: PLR0917: what, with what, from where, how, which part, where to
+def encode_chunk(  # noqa: PLR0917 - what, with what, from where, how, which part, where to
     tools: Tools,
     encoder: Encoder,
     url: str,

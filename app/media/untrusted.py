@@ -126,7 +126,7 @@ def _start(argv: Sequence[str], folder: Path, time_limit: float, limits: Limits)
         user=user,
         group=user,
         extra_groups=[] if user is not None else None,
-        preexec_fn=_restrictions(time_limit, limits),  # noqa: PLW1509: system calls only
+        preexec_fn=_restrictions(time_limit, limits),  # noqa: PLW1509 - system calls only
     )
 
 

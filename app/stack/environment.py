@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices
 
+from app.core.errors import ConfigurationError
 from app.core.settings import (
     EdgeSettings,
     ReleaseSettings,
@@ -20,6 +21,7 @@ from app.core.settings import (
     Settings,
     WebSettings,
     WorkerSettings,
+    load,
     role_variables,
 )
 
@@ -63,6 +65,17 @@ def of_process(name: str, values: Mapping[str, str], given: Mapping[str, str] = 
     """The environment of one process type out of all `values`; the machine's part comes from `given`."""
     cls, more = PROCESSES[name]
     return {**of_machine(given), **only(values, variables(cls) | set(more))}
+
+
+def faults(values: Mapping[str, str]) -> list[str]:
+    """What is wrong with the values of any process, each fault once, in the order of the processes."""
+    found: dict[str, None] = {}
+    for cls, _ in PROCESSES.values():
+        try:
+            load(cls, values)
+        except ConfigurationError as error:
+            found |= dict.fromkeys(error.faults)
+    return list(found)
 
 
 def only(values: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

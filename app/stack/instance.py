@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 
 from app.core.errors import ConfigurationError
 from app.core.settings import role_variables
-from app.stack import ports, postgres, redis, seaweed
+from app.stack import environment, ports, postgres, redis, seaweed
 from app.stack.files import private_folder
 from app.stack.readiness import FrontDoor
 from app.stack.state import State, load
@@ -36,10 +35,10 @@ class Instance:
     state: State = field(init=False)
 
     def open(self) -> None:
-        """Read or make the state and settle the ports. Raises ConfigurationError."""
-        faults = self._faults()
-        if faults:
-            raise ConfigurationError(faults)
+        """Read or make the state, settle the ports, check what every process will be told.
+
+        Raises ConfigurationError with all faults of all processes.
+        """
         self.state = load(self.state_path)
         kept = self.state.ports
         front = ports.front_door(kept.get("edge"), self.port)
@@ -47,6 +46,11 @@ class Instance:
         self.state.ports = {"edge": front, **ports.settle(names, {**kept, "edge": front})}
         self.state.run_path = str(self._run_path())
         self.save()
+        faults = environment.faults(self.values)
+        known = {fault.partition(" ")[0] for fault in faults}
+        faults += [fault for fault in self._faults() if fault.partition(" ")[0] not in known]
+        if faults:
+            raise ConfigurationError(faults)
 
     def save(self) -> None:
         """Keep what `state` holds now."""
@@ -151,8 +155,6 @@ class Instance:
             faults.append(
                 "PUBLIC_URL is not usable: people elsewhere need https:// (sign-in and uploads are secret)"
             )
-        if self.path.exists() and not os.access(self.path, os.W_OK):
-            faults.append(f"--instance {self.path} cannot be written to")
         return faults
 
     def _run_path(self) -> Path:

@@ -34,5 +34,5 @@ class Service:
     before_exec: Callable[[], None] = field(default=_nothing)
 
 
-class NotReady(Exception):  # noqa: N818 - a state, not a fault
+class NotReady(Exception):
     """Raised by `Service.ready`: not yet, ask again."""

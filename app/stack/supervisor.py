@@ -26,7 +26,7 @@ _STEADY = 60.0  # a service that lived this long starts from the beginning of th
 _FIRST_TRIES = 5  # a service that never was ready is given up after so many ends
 
 
-class Stopped(Exception):  # noqa: N818 - a wish, not a fault
+class Stopped(Exception):
     """Somebody asked us to stop while something was starting."""
 
 

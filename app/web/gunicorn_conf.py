@@ -23,6 +23,7 @@ graceful_timeout = 10
 keepalive = 100
 max_requests = 20_000
 max_requests_jitter = 2_000
+control_socket_disable = True  # it would lie in the home folder, one for all instances
 accesslog = None  # requests are logged by the app, without their secrets
 forwarded_allow_ips = "127.0.0.1,::1"
 

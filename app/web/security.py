@@ -265,6 +265,9 @@ def _headers(response: AnyResponse, policy: str) -> AnyResponse:
     response.headers["X-Request-Id"] = g.get("request_id", "")
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
+    elif "v" not in request.args:
+        # Modules import one another by plain names: without a digest in the address they are asked for each time.
+        response.headers["Cache-Control"] = "no-cache"
     return response
 
 

@@ -6,7 +6,7 @@ import mimetypes
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
@@ -63,7 +63,7 @@ def master_url(context: Context, preview_id: UUID) -> Iterator[str]:
             answer = client.get_object(
                 Bucket=bucket, Key=master.key, Range=f"bytes={start}-{end - 1}", IfMatch=master.etag
             )
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 yield from body.iter_chunks(BLOCK)
 
     with source.serve(master.size, read) as url:

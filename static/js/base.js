@@ -57,10 +57,26 @@
     for (const notice of document.querySelectorAll("[data-offline]")) notice.hidden = navigator.onLine;
   };
 
+  /* The server writes moments in UTC; here they move into the zone of the reader, who finds UTC under the pointer. */
+  const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
+  const showTimes = () => {
+    const today = DAY.format(new Date());
+    for (const time of document.querySelectorAll("time[datetime]")) {
+      if (!time.textContent.endsWith(" UTC")) continue;
+      const moment = new Date(time.dateTime);
+      const day = DAY.format(moment);
+      time.title = time.textContent;
+      time.textContent = `${day === today ? "today" : day}, ${CLOCK.format(moment)}`;
+    }
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     showTheme(root.dataset.theme);
     showConnection();
+    showTimes();
   });
+  document.addEventListener("htmx:after:swap", showTimes);
   addEventListener("online", showConnection);
   addEventListener("offline", showConnection);
   addEventListener("storage", (event) => event.key === "theme" && showTheme(event.newValue));

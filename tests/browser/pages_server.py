@@ -22,6 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.web.filters import when
+
 ROOT = Path(__file__).parents[2]
 PART = 64 * 1024
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
@@ -46,6 +48,7 @@ class Storage:
         self.delay = 0.0
         self.flying = self.peak = self.puts = self.opened = self.sheets = 0
         self.largest_batch = 0
+        self.sheet_faults: list[int] = []
         self.deleted = self.completed = False
         self.wasm = True
 
@@ -112,10 +115,10 @@ class Pages:
         self.env = Environment(
             loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined
         )
-        self.env.filters["when"] = lambda moment: moment.isoformat()
+        self.env.filters["when"] = when
         user = View(is_authenticated=True, name="Ada Lang", email="ada@example.org", initials="AL")
         self.env.globals.update(
-            url_for=lambda endpoint, **_: "/sheet" if endpoint == "projects.asset_sheet" else "/",
+            url_for=lambda _endpoint, **_: "/",
             csrf_token=lambda: "token", asset_url=lambda path: f"/static/{path}", current_user=user,
             get_flashed_messages=lambda **_: [], request=View(query_string=b"", args={}),
         )  # fmt: skip
@@ -124,10 +127,10 @@ class Pages:
         return self.env.get_template("projects/show.html").render(self._context(settled=True))
 
     def sheet(self) -> str:
-        """Checking for two polls, then ready: the last answer ends the polling."""
+        """Checking at first, then ready: that answer ends the polling."""
         self.storage.sheets += 1
         template = self.env.get_template("projects/show.html")
-        context = template.new_context(self._context(settled=self.storage.sheets > 2))
+        context = template.new_context(self._context(settled=self.storage.sheets > 1))
         return "".join(template.blocks["asset_sheet"](context))
 
     def _context(self, *, settled: bool) -> dict[str, Any]:
@@ -144,6 +147,7 @@ class Pages:
             "next_href": None,
             "settled": settled,
             "presign_href": "/api/presign",
+            "sheet_href": "/sheet",
             "upload_max_human": "2 MB",
             "upload_max_bytes": 2_000_000,
         }
@@ -156,6 +160,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
+        if path == "/sheet" and self.storage.sheets and self.storage.sheet_faults:
+            return self._send(self.storage.sheet_faults.pop(), b"<p>broken</p>", "text/html")
         if path.startswith("/static/"):
             return self._static(ROOT / path[1:])
         html = {"/": self.pages.project, "/sheet": self.pages.sheet}.get(path)

@@ -69,11 +69,16 @@ def assert_stored_whole(storage: Storage) -> None:
 
 def test_file_arrives_whole_four_parts_at_a_time_and_its_tile_settles(tab: Page, storage: Storage) -> None:
     storage.delay = 0.05
+    storage.sheet_faults = [503, 429]  # must neither wipe the sheet nor end the polling
     choose(tab)
     meter = tab.locator(".uploads progress")
     expect(tab.locator(".uploads")).to_be_visible()
     expect(meter).to_have_js_property("value", 100)
+    expect(tab.locator("#tile-a1 .state")).to_have_text("Checking")
+    with tab.expect_response(lambda answer: answer.status == 503):
+        expect(tab.locator("#tile-a1 .state")).to_have_text("Checking")
     expect(tab.locator("#tile-a1 .state")).to_have_text("Ready")
+    assert storage.sheet_faults == []
     expect(tab.locator(".uploads [data-note]")).to_have_text("Ready")
     assert_stored_whole(storage)
     assert storage.asked == {
@@ -217,3 +222,19 @@ def test_offline_is_said_and_taken_back(tab: Page) -> None:
     expect(tab.locator("[data-offline]")).to_be_visible()
     tab.context.set_offline(False)
     expect(tab.locator("[data-offline]")).to_be_hidden()
+
+
+def test_moments_move_into_the_readers_zone_and_stay_there_when_the_sheet_polls(
+    browser: Browser, origin: str, storage: Storage
+) -> None:
+    storage.completed = True
+    context = browser.new_context(base_url=origin, timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto("/")
+    moment = page.locator("#tile-a1 time")
+    expect(moment).to_have_text("1 January 2026, 09:00")
+    expect(moment).to_have_attribute("title", "1 January 2026, 00:00 UTC")
+    page.evaluate("htmx.ajax('GET', '/sheet', { target: '#asset-sheet', swap: 'outerMorph' })")
+    expect(page.locator("#tile-a1 .state")).to_have_text("Checking")
+    expect(moment).to_have_text("1 January 2026, 09:00")
+    context.close()

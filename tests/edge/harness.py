@@ -92,20 +92,29 @@ class Edge:
                 env=self.environment(), cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         end = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    raise AssertionError(self.log.read_text()) from None
-                time.sleep(0.02)
+        while not self.listens():
+            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
+            time.sleep(0.02)
+        return self
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """End it; the exit status."""
         assert self.process is not None
         self.process.send_signal(with_signal)
-        return self.process.wait(20)
+        status = self.process.wait(20)
+        end = time.monotonic() + 5
+        while self.listens():  # after SIGKILL the children are still on their way out
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return status
+
+    def listens(self) -> bool:
+        """Whether somebody accepts connections at the port."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def child(self, name: str) -> int:
         """The process id of `guard` or `caddy`."""
@@ -160,6 +169,15 @@ class Edge:
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
         return 0.0
+
+    def settled(self) -> bool:
+        """Wait until no object is being fetched: the last byte is sent before the file gets its name."""
+        end = time.monotonic() + 15
+        while self.metric("guard_flights_now"):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
 
     def objects(self) -> list[Path]:
         """The files in the cache."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
+from collections.abc import Callable
 
 import pytest
 
 from tests.edge.harness import Answer, Edge, media_id, token, url
 from tests.edge.storage import S3
-from tests.edge.wire import Wire
 
 BODY = secrets.token_bytes(300_000)
 ALIKE = ("etag", "last-modified", "content-length", "content-range", "content-type", "accept-ranges", "cache-control")
@@ -134,16 +136,14 @@ def test_types_go_by_name(edge: Edge, s3: S3) -> None:
             assert edge.get(f"/v/{bearer}/{key}").headers["content-type"] == kind, key
 
 
-def test_a_hot_object_is_served_without_the_guard(make_edge, s3: S3, wire: Wire) -> None:  # type: ignore[no-untyped-def]
-    import os
-    import signal
-
+def test_a_hot_object_is_served_without_the_guard(make_edge: Callable[..., Edge], s3: S3) -> None:
     edge = make_edge()
     media = media_id()
     key = f"hls/{media}/b0/x.m4s"
     s3.put(key, BODY)
     address = url(key)
     assert edge.get(address).body == BODY
+    assert edge.settled()
     guard = edge.child("guard")
     os.kill(guard, signal.SIGSTOP)
     try:

@@ -15,8 +15,8 @@ _GET = re.compile(rb"GET (/previews/[^ ?]*)")
 class Wire:
     """Forwards to 127.0.0.1:`target`.
 
-    `reads` holds the path of each GET. `cut_after`: bytes of answers until a connection is reset. `rate`:
-    bytes a second.
+    `reads` holds the path of each GET. `cut_after`: bytes of one answer until its connection is ended.
+    `pause`: seconds before each 64 KiB of an answer.
     """
 
     target: int
@@ -73,27 +73,30 @@ class Wire:
             for one in (client, upstream):
                 one.settimeout(None)
                 self._open.add(one)
-            threading.Thread(target=self._up, args=(client, upstream), daemon=True).start()
-            threading.Thread(target=self._down, args=(upstream, client), daemon=True).start()
+            sent = [0]
+            threading.Thread(target=self._up, args=(client, upstream, sent), daemon=True).start()
+            threading.Thread(target=self._down, args=(upstream, client, sent), daemon=True).start()
 
-    def _up(self, source: socket.socket, sink: socket.socket) -> None:
+    def _up(self, source: socket.socket, sink: socket.socket, sent: list[int]) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self.reads += [path.decode() for path in _GET.findall(data)]
+                asked = [path.decode() for path in _GET.findall(data)]
+                if asked:
+                    sent[0] = 0
+                self.reads += asked
                 sink.sendall(data)
         self._end(source, sink)
 
-    def _down(self, source: socket.socket, sink: socket.socket) -> None:
-        sent = 0
+    def _down(self, source: socket.socket, sink: socket.socket, sent: list[int]) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if self.pause:
                     threading.Event().wait(self.pause)
-                if self.cut_after is not None and sent + len(data) > self.cut_after:
-                    sink.sendall(data[: max(0, self.cut_after - sent)])
+                if self.cut_after is not None and sent[0] + len(data) > self.cut_after:
+                    sink.sendall(data[: max(0, self.cut_after - sent[0])])
                     break
                 sink.sendall(data)
-                sent += len(data)
+                sent[0] += len(data)
         self._end(source, sink)
 
     def _end(self, *both: socket.socket) -> None:

@@ -1,6 +1,6 @@
 /* Figures as people read them. Decimal units, as storage is sold and as the server prints them. */
 
-const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
+const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
 
 /** 91 000 000 000 → "91 GB". `unit` fixes the unit, so that two figures side by side can share one. */
 export function bytes(count, unit = unitOf(count)) {

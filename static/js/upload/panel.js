@@ -136,5 +136,5 @@ function isOpen({ upload }) {
 
 /** "NB_R2_GRADE_v04.mov" → "NB_R2_GRADE_v04". */
 function title(name) {
-  return name.replace(/\.[^.]{1,5}$/, "") || name;
+  return (name.replace(/\.[^.]{1,5}$/, "") || name).slice(0, 200);
 }

@@ -3,6 +3,7 @@
 
 import { ApiError, call } from "./api.js";
 import { Digests } from "./digests.js";
+import { pause } from "./pause.js";
 import { Speedometer } from "./speed.js";
 import { PartError, put } from "./transfer.js";
 
@@ -11,6 +12,8 @@ const TRIES = 5;
 const BACKOFF_MS = 500;
 /* Completing waits for the storage to join up to 10,000 parts. */
 const COMPLETE_TIMEOUT_MS = 180_000;
+/* Answers that say: this upload is over (unknown, aborted, expired). */
+const GONE = new Set([404, 409, 410]);
 
 /**
  * States: waiting → sending → finishing → done; failed (run() goes on where it stood); cancelled.
@@ -200,27 +203,15 @@ export class Upload extends EventTarget {
     }
   }
 
-  /** Waits twice as long each time, give or take a quarter; without a network until it is back. */
+  /* Twice as long each time. */
   #pause(attempt) {
-    const { signal } = this.#abort;
-    const wait = this.#target.backoff * 2 ** Math.max(0, attempt - 1) * (0.75 + Math.random() / 2);
-    return new Promise((resolve, reject) => {
-      const wake = () => {
-        clearTimeout(timer);
-        removeEventListener("online", wake);
-        signal.removeEventListener("abort", wake);
-        signal.aborted ? reject(signal.reason) : resolve();
-      };
-      const timer = navigator.onLine ? setTimeout(wake, wait) : 0;
-      if (!timer) addEventListener("online", wake);
-      signal.addEventListener("abort", wake);
-    });
+    return pause(this.#target.backoff * 2 ** Math.max(0, attempt - 1), this.#abort.signal);
   }
 
   async #giveUp(error) {
     if (this.state === "cancelled") return this.#discard();
     this.error = sentence(error);
-    if (error.status === 404) this.#forget();
+    if (GONE.has(error.status)) this.#forget();
     this.#become("failed");
   }
 

@@ -40,7 +40,7 @@ def make_demo_clip(tools: Tools, path: Path) -> Path:
         inputs, graph = _picture(folder)
         _sound(folder / "sound.wav")
         strip = len(inputs)
-        shown = f"{graph};[scene][{strip}:v]overlay=x=(W-w)/2:y=H-h-40,format=yuv420p[out]"
+        shown = f"{graph};[scene][{strip}:v]overlay=x=(W-w)/2:y=H-h-40[out]"
         command = [tools.ffmpeg, "-nostdin", "-y", "-v", "error"]
         for layer in inputs:
             command += layer
@@ -53,7 +53,7 @@ def make_demo_clip(tools: Tools, path: Path) -> Path:
 
 def _encoding() -> list[str]:
     return [
-        "-c:v", "libx264", "-preset", "superfast", "-crf", "19", "-maxrate", "11M", "-bufsize", "16M", "-g", "50",
+        "-c:v", "libx264", "-preset", "ultrafast", "-tune", "film", "-crf", "17", "-maxrate", "9M", "-bufsize", "14M", "-g", "50",
         "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
         "-c:a", "aac", "-b:a", "192k", "-timecode", START, "-shortest", "-f", "mov", "-movflags", "+faststart",
     ]  # fmt: skip
@@ -88,7 +88,9 @@ def _picture(folder: Path) -> tuple[list[list[str]], str]:
         frames = seconds * RATE
         parts += _shot_graph(shot(palette, frames), folder, number, frames, inputs)
     ends = "".join(f"[shot{number}]" for number in range(len(SHOTS)))
-    parts.append(f"{ends}concat=n={len(SHOTS)},noise=c0s=3:c0f=t+u,fade=in:0:12,fade=out:{_total() - 20}:20[scene]")
+    parts.append(
+        f"{ends}concat=n={len(SHOTS)},format=yuv420p,noise=c0s=2:c0f=t,fade=in:0:12,fade=out:{_total() - 20}:20[scene]"
+    )
     return inputs, ";".join(parts)
 
 
@@ -101,7 +103,9 @@ def _shot_graph(
         (folder / name).write_bytes(layer.pixels.tobytes())
         height, width = layer.pixels.shape[:2]
         source = len(inputs)
-        inputs.append(["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", str(RATE), "-i", name])
+        inputs.append(
+            ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", str(RATE), "-i", name]
+        )
         to = f"l{number}_{index}"
         form = "yuva444p" if index else "yuv444p"
         still = f"scale=out_color_matrix=bt709:out_range=tv,format={form},loop=loop={frames - 1}:size=1"
@@ -110,7 +114,9 @@ def _shot_graph(
             below = to
             continue
         over = f"o{number}_{index}"
-        parts.append(f"[{below}][{to}]overlay=x=-floor(n*{layer.speed:.5f}):y={layer.y}:format=yuv444[{over}]")
+        parts.append(
+            f"[{below}][{to}]overlay=x=-floor(n*{layer.speed:.5f}):y={layer.y}:format=yuv444[{over}]"
+        )
         below = over
     parts[-1] = parts[-1][: parts[-1].rindex("[")] + f"[shot{number}]"
     return parts
@@ -135,7 +141,9 @@ def _strips() -> Iterator[bytes]:
         glyphs.write(strip, 500, f"{frame:04d}", 255)
         lit = frame % RATE < 2
         mark = ImageDraw.Draw(strip)
-        mark.ellipse((28, 24, 44, 40), fill=(255, 255, 255, 255 if lit else 0), outline=(255, 255, 255, 150), width=2)
+        mark.ellipse(
+            (28, 24, 44, 40), fill=(255, 255, 255, 255 if lit else 0), outline=(255, 255, 255, 150), width=2
+        )
         yield strip.tobytes()
 
 
@@ -167,7 +175,7 @@ def _sound(path: Path) -> None:
     half = SHOTS[0][1]
     pad = _chord(time, (110.0, 164.81, 220.0, 261.63, 392.0), 0.0, half + 1.5)
     pad += _chord(time, (87.31, 174.61, 220.0, 329.63, 440.0), half - 0.5, 2.0 * half)
-    pad *= 0.062 / np.sqrt(np.mean(pad**2))
+    pad *= 0.057 / np.sqrt(np.mean(pad**2))
     tick = np.sin(2 * np.pi * 1500 * time[:720]) * np.exp(-time[:720] * 420) * 0.16
     for second in range(total // SAMPLE_RATE):
         pad[:, second * SAMPLE_RATE : second * SAMPLE_RATE + len(tick)] += tick
@@ -189,7 +197,7 @@ def _chord(time: Any, tones: tuple[float, ...], begin: float, end: float) -> Any
         for number, tone in enumerate(tones):
             pitch = tone * (1 + detune * (1 + number % 2))
             breath = 1 + 0.25 * np.sin(2 * np.pi * (0.07 + 0.03 * number) * time + number)
-            for harmonic, weight in ((1, 1.0), (2, 0.32), (3, 0.12), (4, 0.05)):
+            for harmonic, weight in ((1, 1.0), (2, 0.32), (3, 0.12)):
                 level = weight * breath / (number + 1.5)
                 voice += level * np.sin(2 * np.pi * pitch * harmonic * time + number * 1.7)
         channels.append(voice * swell)

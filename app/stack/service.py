@@ -18,7 +18,7 @@ class Service:
 
     `ready` does what its users do and raises `NotReady` until that works. `stop_signal` asks it to end
     within `patience` seconds; `death_signal` is what the kernel sends it when the supervisor is gone.
-    `before_exec` runs in the child before exec.
+    `before_exec` runs in the child before exec. Higher tiers use lower ones and are stopped before them.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Service:
     patience: float = 10.0
     death_signal: signal.Signals = signal.SIGKILL
     before_exec: Callable[[], None] = field(default=_nothing)
+    tier: int = 0
 
 
 class NotReady(Exception):

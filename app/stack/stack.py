@@ -139,6 +139,7 @@ class Stack:
             stop_signal=stop_signal,
             patience=patience,
             death_signal=death_signal,
+            tier=2 if name == "edge" else 1,
         )
 
     def _timed(self, title: str, work: Callable[[], object]) -> None:

@@ -120,10 +120,11 @@ class Supervisor:
             return
 
     def stop(self) -> None:
-        """Stop all, last started first, each within its patience; a second request cuts that short."""
+        """Stop all, tier by tier, each within its patience; a second request cuts that short."""
         before = self._asked
-        for child in reversed(self._children.values()):
-            self._stop(child, lambda: self._asked > before)
+        children = list(self._children.values())
+        for tier in sorted({child.service.tier for child in children}, reverse=True):
+            self._stop([each for each in children if each.service.tier == tier], lambda: self._asked > before)
         self._children.clear()
         self._record.unlink(missing_ok=True)
 
@@ -180,18 +181,19 @@ class Supervisor:
             umask=0o077, start_new_session=True, preexec_fn=before_exec,  # noqa: PLW1509 - one thread
         )  # fmt: skip
 
-    def _stop(self, child: _Child, hurried: Callable[[], bool]) -> None:
-        process = child.process
-        if process is None:
-            return
-        if process.poll() is None:
-            process.send_signal(child.service.stop_signal)
-        end = time.monotonic() + child.service.patience
-        while process.poll() is None and time.monotonic() < end and not hurried():
-            time.sleep(0.02)
-        processes.kill_group(process.pid, signal.SIGKILL)
-        process.wait()
-        child.process = None
+    def _stop(self, children: list[_Child], hurried: Callable[[], bool]) -> None:
+        begun = time.monotonic()
+        running = [(child, child.process) for child in children if child.process is not None]
+        for child, process in running:
+            if process.poll() is None:
+                process.send_signal(child.service.stop_signal)
+        for child, process in running:
+            end = begun + child.service.patience
+            while process.poll() is None and time.monotonic() < end and not hurried():
+                time.sleep(0.02)
+            processes.kill_group(process.pid, signal.SIGKILL)
+            process.wait()
+            child.process = None
 
     def _write_record(self) -> None:
         running = [child for child in self._children.values() if child.process is not None]

@@ -16,17 +16,6 @@ FILM = bytes(range(256)) * 4 * 1024 + b"and a short last part"  # 16 whole parts
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    quiet = [
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    return {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox", *quiet]}
-
-
 @pytest.fixture
 def storage() -> Storage:
     if not (ROOT / "static/vendor/sha256.umd.min.js").is_file():

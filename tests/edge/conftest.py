@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.edge.harness import Edge
 from tests.edge.storage import S3, running
+from tests.edge.web import echoing
 from tests.edge.wire import Wire
 
 
@@ -64,3 +66,26 @@ def make_edge(wire: Wire, tmp_path: Path) -> Iterator[Callable[..., Edge]]:
     for one in made:
         if one.process is not None and one.process.poll() is None:
             one.stop()
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[ThreadingHTTPServer]:
+    """What the front door passes pages to."""
+    with echoing() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def front(
+    s3: S3, shared_wire: Wire, web: ThreadingHTTPServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Edge]:
+    """An edge that is the front door too, of review.example as well as of this machine."""
+    extra = {
+        "WEB_UPSTREAM": f"127.0.0.1:{web.server_port}",
+        "S3_UPSTREAM": f"127.0.0.1:{s3.port}",
+        "PUBLIC_URL": "https://review.example",
+        "TRUSTED_HOSTS": "other.example .wild.example",
+    }
+    edge = Edge(tmp_path_factory.mktemp("front"), shared_wire.port, extra).start()
+    yield edge
+    edge.stop()

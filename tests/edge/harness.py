@@ -52,7 +52,10 @@ class Answer:
 
 @dataclass
 class Edge:
-    """A running edge; `start` again after `stop` continues with the same folders and ports."""
+    """A running edge; `start` again after `stop` continues with the same folders and ports.
+
+    In `extra`, further environment variables, `{port}` stands for its port.
+    """
 
     folder: Path
     origin_port: int
@@ -81,7 +84,7 @@ class Edge:
             "CACHE_PATH": str(self.cache),
             "CACHE_MIN_FREE_BYTES": "0",
             "RUN_PATH": str(self.run),
-            **self.extra,
+            **{name: value.replace("{port}", str(self.port)) for name, value in self.extra.items()},
         }
 
     def start(self) -> Edge:
@@ -127,12 +130,18 @@ class Edge:
         raise AssertionError(f"no {name} among {children}")
 
     def get(
-        self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        path: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Answer:
         """One request; `Host` may be given among the headers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request(method, path, body=body, headers={"Host": f"localhost:{self.port}", **(headers or {})})
+            connection.request(
+                method, path, body=body, headers={"Host": f"localhost:{self.port}", **(headers or {})}
+            )
             response = connection.getresponse()
             names = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, names, response.read())
@@ -142,7 +151,9 @@ class Edge:
     def raw(self, target: bytes, method: bytes = b"GET", host: bytes = b"localhost") -> int:
         """The status of a request whose target is sent as it is; 0 when the connection is closed instead."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(method + b" " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+            connection.sendall(
+                method + b" " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+            )
             answer = b""
             while data := connection.recv(65536):
                 answer += data

@@ -13,7 +13,15 @@ from tests.edge.harness import Answer, Edge, media_id, token, url
 from tests.edge.storage import S3
 
 BODY = secrets.token_bytes(300_000)
-ALIKE = ("etag", "last-modified", "content-length", "content-range", "content-type", "accept-ranges", "cache-control")
+ALIKE = (
+    "etag",
+    "last-modified",
+    "content-length",
+    "content-range",
+    "content-type",
+    "accept-ranges",
+    "cache-control",
+)
 
 
 def both(edge: Edge, s3: S3, **headers: str) -> tuple[Answer, Answer]:
@@ -47,7 +55,9 @@ def test_ranges(edge: Edge, s3: S3, wanted: str, status: int, start: int, end: i
     assert [cold.headers.get(name) for name in ALIKE] == [hot.headers.get(name) for name in ALIKE]
 
 
-@pytest.mark.parametrize("wanted", ["bytes=300000-", "bytes=400000-500000", "bytes=5-2", "bytes=x-y", "bytes=-"])
+@pytest.mark.parametrize(
+    "wanted", ["bytes=300000-", "bytes=400000-500000", "bytes=5-2", "bytes=x-y", "bytes=-"]
+)
 def test_ranges_that_are_not_there(edge: Edge, s3: S3, wanted: str) -> None:
     cold, hot = both(edge, s3, Range=wanted)
     assert (cold.status, hot.status) == (416, 416)

@@ -20,7 +20,11 @@ BODY = secrets.token_bytes(10_000)
 def media(s3: S3) -> str:
     """A media id with one object of several kinds."""
     media = media_id()
-    for key in (f"hls/{media}/b0/v360/00000.m4s", f"mp4/{media}/b0/proxy.mp4", f"stills/{media}/b0/poster.jpg"):
+    for key in (
+        f"hls/{media}/b0/v360/00000.m4s",
+        f"mp4/{media}/b0/proxy.mp4",
+        f"stills/{media}/b0/poster.jpg",
+    ):
         s3.put(key, BODY)
     return media
 
@@ -193,7 +197,9 @@ def test_only_reading(edge: Edge, segment: str, method: str) -> None:
 
 
 def test_preflight(edge: Edge, segment: str) -> None:
-    answer = edge.get(url(segment), "OPTIONS", {"Origin": "https://a.example", "Access-Control-Request-Headers": "range"})
+    answer = edge.get(
+        url(segment), "OPTIONS", {"Origin": "https://a.example", "Access-Control-Request-Headers": "range"}
+    )
     assert answer.status == 204
     assert "Range" in answer.headers["access-control-allow-headers"]
 
@@ -205,13 +211,17 @@ def test_a_client_cannot_say_that_the_file_may_be_served(edge: Edge, segment: st
     assert "x-edge-serve" not in edge.get(url(segment)).headers
 
 
-@pytest.mark.parametrize("host", [b"evil.example", b"localhost.evil.example", b"127.0.0.1.evil.example", b"10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", [b"evil.example", b"localhost.evil.example", b"127.0.0.1.evil.example", b"10.0.0.1"]
+)
 def test_a_foreign_host_gets_no_media(edge: Edge, segment: str, host: bytes) -> None:
     assert edge.raw(url(segment).encode(), host=host) == 421
     assert edge.raw(b"/", host=host) == 421
 
 
-@pytest.mark.parametrize("host", [b"localhost", b"localhost:9", b"127.0.0.1:65000", b"LOCALHOST", b"[::1]:80"])
+@pytest.mark.parametrize(
+    "host", [b"localhost", b"localhost:9", b"127.0.0.1:65000", b"LOCALHOST", b"[::1]:80"]
+)
 def test_loopback_names_work_on_any_port(edge: Edge, segment: str, host: bytes) -> None:
     assert edge.raw(url(segment).encode(), host=host) == 200
 
@@ -225,7 +235,10 @@ def test_the_guard_refuses_by_itself(edge: Edge, segment: str, media: str) -> No
     assert edge.guard(right.replace("/b0/", "/b0/%2e%2e/")).status == 404
     assert edge.guard(f"/v/{token(media, life=-1)}/{segment}").status == 410
     assert edge.guard(f"/v/{token(media, ring=STRANGE_RING)}/{segment}").status == 403
-    assert edge.guard(f"/v/{token(media, ring=STRANGE_RING)}/{segment}", headers={"X-Edge-Serve": "1"}).status == 403
+    assert (
+        edge.guard(f"/v/{token(media, ring=STRANGE_RING)}/{segment}", headers={"X-Edge-Serve": "1"}).status
+        == 403
+    )
 
 
 def test_refusals_cost_no_read_of_the_storage(edge: Edge, wire: Wire, media: str) -> None:

@@ -45,6 +45,8 @@ class Running:
     def start(self, *, within: float = 120) -> Running:
         """Spawn it and wait until it says that all is ready; fails with what it printed."""
         begun = time.monotonic()
+        up = self.folder / "up.json"
+        up.unlink(missing_ok=True)  # of one that was killed
         with self.output.open("ab") as out:
             self._process = subprocess.Popen(
                 [
@@ -54,7 +56,6 @@ class Running:
                 stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=ROOT, env=self._environment,
                 start_new_session=True,
             )  # fmt: skip
-        up = self.folder / "up.json"
         while not up.exists():
             if self._process.poll() is not None or time.monotonic() - begun > within:
                 self.stop()

@@ -118,9 +118,7 @@ def hosts(settings: EdgeSettings, address: Address) -> list[str]:
     for name in settings.trusted_hosts:
         plain = name if name.count(":") > 1 else name.partition(":")[0]
         names += [plain[1:], f"*{plain}"] if plain.startswith(".") else [plain]
-    return list(
-        dict.fromkeys([*_LOOPBACK, *filter(None, (address.name.lower(), *(n.lower() for n in names)))])
-    )
+    return list(dict.fromkeys([*_LOOPBACK, *filter(None, (address.name.lower(), *(n.lower() for n in names)))]))
 
 
 def _bind(settings: EdgeSettings) -> str:
@@ -144,9 +142,7 @@ def parse_address(variable: str, value: str) -> Address:
     except (KeyError, ValueError):
         port = 0
     if not port or parts.path.strip("/") or (parts.scheme == "https" and not parts.hostname):
-        raise ConfigurationError(
-            [f"{variable} is not usable: must look like https://host or http://localhost:8080"]
-        )
+        raise ConfigurationError([f"{variable} is not usable: must look like https://host or http://localhost:8080"])
     return Address(parts.scheme, parts.hostname or "", port)
 
 

@@ -22,7 +22,7 @@ from app.core.errors import ConfigurationError
 
 _CLEAN = "clean"
 #: Seconds: a guard that was killed just now may still be on its way out.
-_LOCK_WITHIN = 3.0
+_LOCK_WITHIN = 2.0
 
 
 def open_cache(root: Path) -> tuple[int, bool]:

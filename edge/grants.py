@@ -31,12 +31,10 @@ class Grants:
         """Learn what is on disk, and take away what has expired."""
         self._ends.clear()
         self._media.clear()
-        for scope in os.scandir(self._root):
-            for media in os.scandir(scope.path):
-                for link in os.scandir(media.path):
-                    self._note(
-                        int(link.name[:_EXP_DIGITS]), media.name, f"{scope.name}/{media.name}/{link.name}"
-                    )
+        for link in self._root.glob("*/*/*"):
+            exp = link.name[:_EXP_DIGITS]
+            if exp.isdecimal() and link.is_symlink():
+                self._note(int(exp), link.parent.name, str(link.relative_to(self._root)))
         self.collect(now)
 
     def make(self, grant: Grant) -> bool:

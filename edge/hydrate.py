@@ -105,9 +105,7 @@ class Hydrator:
             flight.error = error
             log.warning("flight_failed", code=error.code, key=flight.key, sentence=error.sentence)
         finally:
-            if (
-                result == "failed" and flight.error is None
-            ):  # cancelled, or a fault of ours: nobody shall wait on
+            if result == "failed" and flight.error is None:  # cancelled, or a fault of ours: nobody shall wait on
                 flight.error = Unavailable("flight_ended", "The object could not be fetched.")
             self._metrics.flights.labels(result).inc()
             del self._flights[flight.key]

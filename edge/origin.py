@@ -50,9 +50,7 @@ class Facts:
 class Body:
     """An answer: the facts of the whole object, and an iterator over the bytes [start, end)."""
 
-    def __init__(
-        self, origin: Origin, key: str, facts: Facts, span: tuple[int, int], result: GetResult
-    ) -> None:
+    def __init__(self, origin: Origin, key: str, facts: Facts, span: tuple[int, int], result: GetResult) -> None:
         self.facts = facts
         self._origin, self._key, self._result = origin, key, result
         self._start, self._end = span

@@ -17,6 +17,7 @@ from app.cli.upload import address, meter
 from app.core.errors import NotFound, Rejected
 from app.stack.files import private_folder, write_private
 
+_EVERY = 20  # percent between two lines
 TITLE = "Dusk over the ridges"
 
 
@@ -29,14 +30,14 @@ def run(args: Namespace) -> None:
     if not notes.get("assetId"):
         notes.set("assetId", _send(client, args.project, folder, notes))
     asset_id = str(notes.get("assetId"))
-    last = ""
+    last = ("", 0)
 
     def show(status: dict[str, Any]) -> None:
         nonlocal last
-        line = f"{status.get('step') or status['state']} {_percent(status.get('progress'))}".strip()
-        if line != last:
-            _say(line)
-            last = line
+        step, done = str(status.get("step") or status["state"]), round(float(status.get("progress") or 0))
+        if step != last[0] or done >= last[1] + _EVERY:
+            _say(f"{step} {done} %")
+            last = (step, done)
 
     status = client.follow(asset_id, show, limit=float(os.environ.get("DEMO_LIMIT", "900")))
     (folder / "clip.mov").unlink(missing_ok=True)
@@ -77,10 +78,6 @@ def _send(client: Client, project_id: str, folder: Path, notes: _Notes) -> str:
             raise
         done = client.upload(clip, project_id, title=TITLE, on_progress=meter("uploading"), on_begun=begun)
     return str(done.asset_id)
-
-
-def _percent(value: Any) -> str:
-    return f"{round(float(value))} %" if value is not None else ""
 
 
 def _say(line: str) -> None:

@@ -90,7 +90,7 @@ class _Up:
         if self._args.email and not state.project_id:
             state.admin_email = self._args.email
         service = self._stack.once(
-            "release", "First administrator", (sys.executable, "-m", "app.cli.main", "setup"),
+            "setup", "First administrator", (sys.executable, "-m", "app.cli.main", "setup"),
             ADMIN_EMAIL=state.admin_email, ADMIN_PASSWORD=state.admin_password,
             ORGANIZATION_NAME=self._args.organization or ORGANIZATION,
         )  # fmt: skip

@@ -44,9 +44,7 @@ def chunk_command(tools: Tools, encoder: Encoder, url: str, plan: Plan, chunk: C
     source = _input(url, plan, _seek(video.start + float(start), plan, video))
     picture = _on_grid(source[str(video.stream)], video, plan.exact_rate, start)
     outputs = [
-        ffmpeg.output(
-            scaled, f"{rendition.name}/chunk.m3u8", **_segment_options(encoder, plan, chunk, rendition)
-        )
+        ffmpeg.output(scaled, f"{rendition.name}/chunk.m3u8", **_segment_options(encoder, plan, chunk, rendition))
         for rendition, scaled in zip(plan.renditions, _scaled(picture, video, plan.renditions), strict=True)
     ]
     return _compiled(tools, outputs)
@@ -86,13 +84,9 @@ def poster_command(tools: Tools, url: str, plan: Plan, name: str) -> list[str]:
     else:
         at = float(plan.duration) / 10
         picture = _input(url, plan, _seek(video.start + at, plan, video))[str(video.stream)]
-        picture = _on_grid(
-            picture, video, plan.exact_rate, Fraction(round(at * plan.exact_rate)) / plan.exact_rate
-        )
+        picture = _on_grid(picture, video, plan.exact_rate, Fraction(round(at * plan.exact_rate)) / plan.exact_rate)
         picture = picture.filter("thumbnail", str(max(1, min(plan.frame_count // 2, round(plan.exact_rate)))))
-    picture = _converted(picture, video, size, matrix="bt601", value_range="full").filter(
-        "format", "yuvj420p"
-    )
+    picture = _converted(picture, video, size, matrix="bt601", value_range="full").filter("format", "yuvj420p")
     options = {"frames:v": "1", "c:v": "mjpeg", "q:v": "3", "f": "mjpeg", "map_metadata": "-1"}
     return _compiled(tools, [ffmpeg.output(picture, name, **options)])
 
@@ -146,9 +140,7 @@ def _on_grid(stream: Any, video: Video, rate: Fraction, start: Fraction) -> Any:
 
 def _scaled(stream: Any, video: Video, renditions: tuple[Rendition, ...]) -> list[Any]:
     """One stream for each rendition, each scaled from the next larger one."""
-    current = _converted(stream, video, (renditions[0].width, renditions[0].height)).filter(
-        "format", "yuv420p"
-    )
+    current = _converted(stream, video, (renditions[0].width, renditions[0].height)).filter("format", "yuv420p")
     current = current.filter("setsar", "1").filter(
         "setparams", range="tv", color_primaries="bt709", color_trc="bt709", colorspace="bt709"
     )
@@ -170,9 +162,7 @@ def _converted(
         stream = stream.filter("format", planes.replace("yuva", "yuv").replace("gbrap", "gbrp"))
     if video.hdr or video.color_primaries == "bt2020":
         stream = _tone_mapped(stream.filter("scale", *size), video)
-        return stream.filter(
-            "scale", *size, in_color_matrix="bt709", out_color_matrix=matrix, out_range=value_range
-        )
+        return stream.filter("scale", *size, in_color_matrix="bt709", out_color_matrix=matrix, out_range=value_range)
     options = {"out_color_matrix": matrix, "out_range": value_range}
     if not _is_rgb(video.pixel_format):
         options["in_color_matrix"] = _matrix(video)

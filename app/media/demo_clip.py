@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.core.errors import Unavailable
 from app.core.timecode import Timecode
-from app.media.demo_scene import DUSK, FIRST_LIGHT, HEIGHT, WIDTH, Layer, shot
+from app.media.demo_scene import DUSK, FIRST_LIGHT, Layer, shot
 from app.media.tools import Tools
 
 RATE = 25
@@ -53,7 +53,8 @@ def make_demo_clip(tools: Tools, path: Path) -> Path:
 
 def _encoding() -> list[str]:
     return [
-        "-c:v", "libx264", "-preset", "ultrafast", "-tune", "film", "-crf", "17", "-maxrate", "9M", "-bufsize", "14M", "-g", "50",
+        "-c:v", "libx264", "-preset", "ultrafast", "-tune", "film", "-crf", "17",
+        "-maxrate", "9M", "-bufsize", "14M", "-g", "50",
         "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
         "-c:a", "aac", "-b:a", "192k", "-timecode", START, "-shortest", "-f", "mov", "-movflags", "+faststart",
     ]  # fmt: skip
@@ -94,18 +95,14 @@ def _picture(folder: Path) -> tuple[list[list[str]], str]:
     return inputs, ";".join(parts)
 
 
-def _shot_graph(
-    layers: list[Layer], folder: Path, number: int, frames: int, inputs: list[list[str]]
-) -> list[str]:
+def _shot_graph(layers: list[Layer], folder: Path, number: int, frames: int, inputs: list[list[str]]) -> list[str]:
     parts, below = [], ""
     for index, layer in enumerate(layers):
         name = f"{number}_{index}.raw"
         (folder / name).write_bytes(layer.pixels.tobytes())
         height, width = layer.pixels.shape[:2]
         source = len(inputs)
-        inputs.append(
-            ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", str(RATE), "-i", name]
-        )
+        inputs.append(["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", str(RATE), "-i", name])
         to = f"l{number}_{index}"
         form = "yuva444p" if index else "yuv444p"
         still = f"scale=out_color_matrix=bt709:out_range=tv,format={form},loop=loop={frames - 1}:size=1"
@@ -114,9 +111,7 @@ def _shot_graph(
             below = to
             continue
         over = f"o{number}_{index}"
-        parts.append(
-            f"[{below}][{to}]overlay=x=-floor(n*{layer.speed:.5f}):y={layer.y}:format=yuv444[{over}]"
-        )
+        parts.append(f"[{below}][{to}]overlay=x=-floor(n*{layer.speed:.5f}):y={layer.y}:format=yuv444[{over}]")
         below = over
     parts[-1] = parts[-1][: parts[-1].rindex("[")] + f"[shot{number}]"
     return parts
@@ -141,9 +136,7 @@ def _strips() -> Iterator[bytes]:
         glyphs.write(strip, 500, f"{frame:04d}", 255)
         lit = frame % RATE < 2
         mark = ImageDraw.Draw(strip)
-        mark.ellipse(
-            (28, 24, 44, 40), fill=(255, 255, 255, 255 if lit else 0), outline=(255, 255, 255, 150), width=2
-        )
+        mark.ellipse((28, 24, 44, 40), fill=(255, 255, 255, 255 if lit else 0), outline=(255, 255, 255, 150), width=2)
         yield strip.tobytes()
 
 

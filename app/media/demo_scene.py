@@ -18,7 +18,7 @@ TOPS = (470, 524, 600, 697, 805)
 SWINGS = (150, 130, 125, 115, 70)
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-Array = np.ndarray[Any, np.dtype[np.float32]]
+Array = np.ndarray[Any, np.dtype[Any]]
 Color = tuple[float, float, float]
 
 
@@ -100,9 +100,7 @@ def _to_bytes(color: Array, alpha: Array, rng: np.random.Generator) -> Any:
 def _sky(palette: Palette, rng: np.random.Generator) -> Any:
     height = np.linspace(0, 1, HEIGHT, dtype=np.float32)
     stops = np.linspace(0, 0.66, len(palette.sky))
-    column = np.stack(
-        [np.interp(height, stops, channel) for channel in zip(*map(rgb, palette.sky), strict=True)], -1
-    )
+    column = np.stack([np.interp(height, stops, channel) for channel in zip(*map(rgb, palette.sky), strict=True)], -1)
     color = np.repeat(column[:, None, :].astype(np.float32), WIDTH, axis=1)
     across, down = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
     x, y = palette.light_at[0] * WIDTH, palette.light_at[1] * HEIGHT
@@ -126,13 +124,9 @@ def _star(color: Array, rng: np.random.Generator) -> None:
     patch += (1 - patch) * spread[..., None] * bright
 
 
-def _smooth_noise(
-    rng: np.random.Generator, width: int, height: int, cell: float, stretch: float = 1.0
-) -> Array:
+def _smooth_noise(rng: np.random.Generator, width: int, height: int, cell: float, stretch: float = 1.0) -> Array:
     """Noise from 0 to 1, smooth at `cell` pixels (times `stretch` across)."""
-    grid = rng.random(
-        (max(2, int(height / cell) + 2), max(2, int(width / (cell * stretch)) + 2)), dtype=np.float32
-    )
+    grid = rng.random((max(2, int(height / cell) + 2), max(2, int(width / (cell * stretch)) + 2)), dtype=np.float32)
     return np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC), np.float32)
 
 
@@ -140,10 +134,7 @@ def _clouds(palette: Palette, rng: np.random.Generator, frames: int) -> Layer:
     """Thin banks of cloud, lit from below, that drift a pixel every third frame."""
     width, height = WIDTH + frames, 400
     density = sum(
-        (
-            _smooth_noise(rng, width, height, cell, 5.0) * weight
-            for cell, weight in ((90, 0.5), (40, 0.3), (16, 0.2))
-        ),
+        (_smooth_noise(rng, width, height, cell, 5.0) * weight for cell, weight in ((90, 0.5), (40, 0.3), (16, 0.2))),
         np.zeros((height, width), np.float32),
     )
     density = np.clip((density - 0.47) * 3.2, 0, 1)
@@ -204,7 +195,8 @@ def _skyline(rng: np.random.Generator, width: int, *, rough: float, swing: float
         line += (weight * (1 - np.abs(2 * octave - 1)) if cell > 100 else weight * octave).astype(np.float32)
         cell, weight = cell / 2.1, weight / rough
     line = (line - line.min()) / (line.max() - line.min())
-    return (1 - line) * swing
+    down: Array = (1 - line) * swing
+    return down
 
 
 def _with_trees(rng: np.random.Generator, skyline: Array) -> Array:

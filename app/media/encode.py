@@ -32,7 +32,7 @@ class EncoderLost(Unavailable):
     """The hardware encoder worked when the worker started and does not now; another one must build this."""
 
 
-def encode_chunk(  # noqa: PLR0917 - what, with what, from where, how, which part, where to
+def encode_chunk(
     tools: Tools,
     encoder: Encoder,
     url: str,
@@ -75,23 +75,17 @@ def encode_chunk(  # noqa: PLR0917 - what, with what, from where, how, which par
     frames = {sum(segment.frames for segment in facts.segments) for facts in measured if facts}
     if len(frames) > 1 or (frames and None in measured):
         raise MediaFailed("media_failed", "The renditions of this chunk differ in length.")
-    return ChunkResult(
-        chunk.index, frames.pop() if frames else 0, tuple(facts for facts in measured if facts)
-    )
+    return ChunkResult(chunk.index, frames.pop() if frames else 0, tuple(facts for facts in measured if facts))
 
 
-def encode_audio(
-    tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None
-) -> AudioResult:
+def encode_audio(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None) -> AudioResult:
     """Encode the whole sound into an empty private `folder`: `a/init.mp4`, `a/00000.m4s` ….
 
     The last segment is never shorter than a second: players do not load such a one. Raises as encode_chunk.
     """
     (folder / "a").mkdir()
     limit = CHUNK_BASE_SECONDS + float(plan.duration)
-    run_untrusted(
-        commands.audio_command(tools, url, plan, "a"), folder=folder, time_limit=limit, cancelled=cancelled
-    )
+    run_untrusted(commands.audio_command(tools, url, plan, "a"), folder=folder, time_limit=limit, cancelled=cancelled)
     init = _read(folder / "a" / "init.mp4")
     if init is None:
         raise MediaFailed("no_sound", "Nothing of the sound could be decoded.")

@@ -58,16 +58,12 @@ def choose(tools: Tools, gpu_device: str | None) -> Encoder:
     device = gpu_device.strip().removeprefix("cuda:")
     nvenc = Encoder("h264_nvenc", device, f"NVENC on GPU {device}: the test encode worked")
     fault = test(tools, nvenc)
-    return (
-        nvenc if fault is None else Encoder("libx264", None, f"x264 on the processor: NVENC failed ({fault})")
-    )
+    return nvenc if fault is None else Encoder("libx264", None, f"x264 on the processor: NVENC failed ({fault})")
 
 
 def test(tools: Tools, encoder: Encoder) -> str | None:
     """None when a few frames can be encoded with exactly the options of a build, else the first complaint."""
-    options = [
-        part for name, value in encoder.options(gop=5, maxrate=1000).items() for part in (f"-{name}", value)
-    ]
+    options = [part for name, value in encoder.options(gop=5, maxrate=1000).items() for part in (f"-{name}", value)]
     command = [tools.ffmpeg, "-nostdin", "-v", "error", *_TEST_SOURCE, *options, "-f", "null", "-"]
     try:
         done = subprocess.run(

@@ -123,9 +123,7 @@ def _fragment(data: bytes, offset: int, payload: int, end: int, defaults: tuple[
     return Fragment(offset, decode_time, durations, sizes, rows[0][2], first_data, key)
 
 
-def _header(
-    data: bytes, body: int, moof: int, defaults: tuple[int, int, int]
-) -> tuple[int, tuple[int, int, int]]:
+def _header(data: bytes, body: int, moof: int, defaults: tuple[int, int, int]) -> tuple[int, tuple[int, int, int]]:
     """Base offset and the defaults that tfhd (8.8.7) sets anew."""
     (flags,) = struct.unpack_from(">I", data, body)
     position, values, base = body + 8, list(defaults), moof
@@ -141,9 +139,7 @@ def _header(
     return base, (values[0], values[1], values[2])
 
 
-def _run(
-    data: bytes, body: int, defaults: tuple[int, int, int]
-) -> tuple[list[tuple[int, int, int]], int, int]:
+def _run(data: bytes, body: int, defaults: tuple[int, int, int]) -> tuple[list[tuple[int, int, int]], int, int]:
     """Of trun (8.8.8): (duration, size, composition offset) of each sample, data offset, first flags."""
     version_flags, count = struct.unpack_from(">II", data, body)
     flags, signed = version_flags & 0xFFFFFF, version_flags >> 24

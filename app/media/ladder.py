@@ -39,9 +39,7 @@ def renditions(width: int, height: int) -> tuple[Rendition, ...]:
     own_width, own_height = _even(width), _even(height)
     largest = ladder[0].width * ladder[0].height if ladder else 0
     if own_width * own_height >= OWN_SIZE_GAIN * largest and not _fills(width, height, RUNGS[0][0]):
-        own = Rendition(
-            f"v{min(own_width, own_height)}", own_width, own_height, _rate_for(own_width * own_height)
-        )
+        own = Rendition(f"v{min(own_width, own_height)}", own_width, own_height, _rate_for(own_width * own_height))
         ladder.insert(0, own)
     return tuple(ladder)
 

@@ -21,9 +21,7 @@ MASTER = "master.m3u8"
 AUDIO = "audio.m3u8"
 
 
-def write_playlists(
-    plan: Plan, audio: AudioResult | None, measured: Mapping[str, RenditionFacts]
-) -> dict[str, str]:
+def write_playlists(plan: Plan, audio: AudioResult | None, measured: Mapping[str, RenditionFacts]) -> dict[str, str]:
     """All playlists of a finished build by file name: the master, the sound's, two for each rendition.
 
     They tell what is there: a source that ended before the plan did ends early in every list.
@@ -181,9 +179,7 @@ def _audible(
         if begins >= end:
             break
         begins, kept = begins + seconds, kept + 1
-    return AudioResult(
-        audio.codec, audio.channels, audio.sample_rate, audio.samples[:kept], audio.bytes[:kept]
-    )
+    return AudioResult(audio.codec, audio.channels, audio.sample_rate, audio.samples[:kept], audio.bytes[:kept])
 
 
 def _seconds(plan: Plan, segment: Segment) -> Fraction:

@@ -87,9 +87,7 @@ def _film(
     )
 
 
-def _sound(
-    scanner: Scanner, data: dict[str, Any], stream: dict[str, Any], sounds: tuple[Audio, ...]
-) -> Probe:
+def _sound(scanner: Scanner, data: dict[str, Any], stream: dict[str, Any], sounds: tuple[Audio, ...]) -> Probe:
     extent = _extent(scanner, data, stream)
     return Probe(
         kind="audio",
@@ -141,9 +139,7 @@ def _described(scanner: Scanner) -> tuple[Scanner, dict[str, Any]]:
         if error.code != "media_failed":
             raise
         if not _has_id3(scanner.url):
-            raise Unplayable(
-                "not_media", "it is not a film, a sound or a picture that we can read."
-            ) from error
+            raise Unplayable("not_media", "it is not a film, a sound or a picture that we can read.") from error
     scanner = dataclasses.replace(scanner, forced="mp3")
     try:
         return scanner, scanner.describe()

@@ -61,9 +61,7 @@ class Scanner:
     def describe(self) -> dict[str, Any]:
         """ffprobe's JSON of format and streams. Raises MediaFailed where it recognises nothing."""
         command = [*self._program(), "-of", "json", "-show_format", "-show_streams", self.url]
-        done = run_untrusted(
-            command, folder=self.folder, time_limit=DESCRIBE_SECONDS, cancelled=self.cancelled
-        )
+        done = run_untrusted(command, folder=self.folder, time_limit=DESCRIBE_SECONDS, cancelled=self.cancelled)
         try:
             data = json.loads(done.stdout)
         except ValueError as error:

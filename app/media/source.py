@@ -97,9 +97,7 @@ class _Server(ThreadingHTTPServer):
             except Exception as error:
                 failed += 1
                 if failed >= TRIES:
-                    self.failure = Unavailable(
-                        "source_unreadable", "The master could not be read from storage."
-                    )
+                    self.failure = Unavailable("source_unreadable", "The master could not be read from storage.")
                     self.failure.__cause__ = error
                     raise
                 time.sleep(0.2 * failed)

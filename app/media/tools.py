@@ -92,12 +92,9 @@ def _try_encode(ffmpeg: str, ffprobe: str) -> str | None:
         done = subprocess.run(command, cwd=folder, capture_output=True, timeout=CHECK_SECONDS, check=False)
         if done.returncode:
             return "cannot tone-map and encode to H.264, AAC and fragmented MP4"
-        (folder / "whole.mp4").write_bytes(
-            (folder / "init.mp4").read_bytes() + (folder / "0.m4s").read_bytes()
-        )
+        (folder / "whole.mp4").write_bytes((folder / "init.mp4").read_bytes() + (folder / "0.m4s").read_bytes())
         shown = json.loads(
-            _output([ffprobe, "-v", "error", "-of", "json", "-show_streams", str(folder / "whole.mp4")])
-            or "{}"
+            _output([ffprobe, "-v", "error", "-of", "json", "-show_streams", str(folder / "whole.mp4")]) or "{}"
         )
         kinds = [stream.get("codec_name") for stream in shown.get("streams", [])]
         return None if kinds == ["h264", "aac"] else "its ffprobe does not read what ffmpeg wrote"

@@ -97,9 +97,7 @@ def run_untrusted(
     if reason == "cancelled":
         raise Cancelled("cancelled", "The work was cancelled.")
     if reason == "time":
-        raise TimedOut(
-            "media_timeout", "The file could not be read within the time that its size allows.", tail
-        )
+        raise TimedOut("media_timeout", "The file could not be read within the time that its size allows.", tail)
     if reason == "flood" or process.returncode != 0:
         raise MediaFailed("media_failed", f"{Path(argv[0]).name} could not work on this file.", tail)
     if output.line_error:
@@ -156,8 +154,7 @@ def _restrictions(time_limit: float, limits: Limits) -> Callable[[], None]:
     if limits.address_space is not None:
         pairs.append((resource.RLIMIT_AS, limits.address_space))
     bounded = [
-        (kind, min(value, hard) if (hard := resource.getrlimit(kind)[1]) >= 0 else value)
-        for kind, value in pairs
+        (kind, min(value, hard) if (hard := resource.getrlimit(kind)[1]) >= 0 else value) for kind, value in pairs
     ]
     parent = os.getpid()
 

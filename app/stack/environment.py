@@ -28,6 +28,7 @@ from app.core.settings import (
 #: Process type → its settings, and what it reads besides them (addresses between the processes; no secrets).
 PROCESSES: Mapping[str, tuple[type[Settings], tuple[str, ...]]] = {
     "release": (ReleaseSettings, ()),
+    "setup": (ReleaseSettings, ()),
     "web": (WebSettings, ("WEB_BIND", "WEB_CONCURRENCY", "RUN_PATH")),
     "worker": (WorkerSettings, ()),
     "scheduler": (SchedulerSettings, ()),

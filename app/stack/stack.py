@@ -96,10 +96,12 @@ class Stack:
         self._supervisor.start(services)
         self._timed("Web, worker, scheduler, edge", lambda: self._await([each.name for each in services]))
 
-    def once(self, process: str, title: str, command: tuple[str, ...], **more: str) -> Service:
-        """A program that ends, with the environment of a process type and `more`."""
-        variables = environment.of_process(process, self._instance.values, self._instance.given)
-        return Service(process, title, command, {**variables, **more}, procfile.ROOT)
+    def once(self, name: str, title: str, command: tuple[str, ...], **more: str) -> Service:
+        """A program that ends, told `more`, and what a process type of that name is told if there is one."""
+        values, given = self._instance.values, self._instance.given
+        known = name in environment.PROCESSES
+        told = environment.of_process(name, values, given) if known else environment.of_machine(given)
+        return Service(name, title, command, {**told, **more}, procfile.ROOT)
 
     def _await(self, names: list[str]) -> None:
         for name in names:

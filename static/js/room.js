@@ -28,11 +28,12 @@ function readFilm(status) {
   };
 }
 
-/** Where to open: the frame of the address, else that of the comment that it names. */
-function firstFrame(status) {
-  if (new URLSearchParams(location.search).has("f")) return Number(status.dataset.first) || 0;
+/** Where to open: the frame of the address, else that of the comment that it names, else the beginning. */
+function firstFrame() {
+  const asked = Number(new URLSearchParams(location.search).get("f") ?? NaN);
+  if (Number.isInteger(asked) && asked >= 0) return asked;
   const named = location.hash.startsWith("#comment-") && document.getElementById(location.hash.slice(1));
-  return named ? Number(named.dataset.frameIn) : Number(status.dataset.first) || 0;
+  return named ? Number(named.dataset.frameIn) : 0;
 }
 
 function rememberSurround() {
@@ -44,9 +45,9 @@ function rememberSurround() {
   }
 }
 
-function enter(film, status) {
+function enter(film) {
   const timecode = new Timecode(film);
-  const first = Math.min(firstFrame(status), film.frames - 1);
+  const first = Math.min(firstFrame(), film.frames - 1);
   const player = new Player(document.getElementById("video"), film, first);
   stage.attach(player, film);
   const controls = new Controls(player, timecode);
@@ -63,7 +64,7 @@ function start() {
   const film = readFilm(status);
   document.body.classList.toggle("nothing-plays", !film);
   if (!film) return false;
-  enter(film, status);
+  enter(film);
   return true;
 }
 

@@ -96,7 +96,8 @@ class Edge:
             )  # fmt: skip
         end = time.monotonic() + 20
         while not self.listens():
-            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.02)
         return self
 
@@ -139,9 +140,7 @@ class Edge:
         """One request; `Host` may be given among the headers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request(
-                method, path, body=body, headers={"Host": f"localhost:{self.port}", **(headers or {})}
-            )
+            connection.request(method, path, body=body, headers={"Host": f"localhost:{self.port}", **(headers or {})})
             response = connection.getresponse()
             names = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, names, response.read())

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ KEYS = {
 
 def free_ports(number: int) -> list[int]:
     """Ports that were free just now; kept below 50000, as SeaweedFS adds 10000 for some of its own."""
-    sockets = []
+    sockets: list[socket.socket] = []
     while len(sockets) < number:
         one = socket.socket()
         one.bind(("127.0.0.1", 0))
@@ -71,7 +71,7 @@ class S3:
 
 
 def _identities() -> str:
-    def allow(*statements: dict[str, object]) -> str:
+    def allow(*statements: Mapping[str, object]) -> str:
         return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
     read = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::previews/*"]}
@@ -115,9 +115,7 @@ def running(folder: Path) -> Iterator[S3]:
     ]  # fmt: skip
     environ = {**os.environ, "HOME": str(folder), "GOMEMLIMIT": "256MiB"}
     with (folder / "weed.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environ, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=environ, cwd=folder, stdout=log, stderr=log, start_new_session=True)
         try:
             server = S3(s3)
             _until_writable(server, process)

@@ -55,9 +55,7 @@ def test_ranges(edge: Edge, s3: S3, wanted: str, status: int, start: int, end: i
     assert [cold.headers.get(name) for name in ALIKE] == [hot.headers.get(name) for name in ALIKE]
 
 
-@pytest.mark.parametrize(
-    "wanted", ["bytes=300000-", "bytes=400000-500000", "bytes=5-2", "bytes=x-y", "bytes=-"]
-)
+@pytest.mark.parametrize("wanted", ["bytes=300000-", "bytes=400000-500000", "bytes=5-2", "bytes=x-y", "bytes=-"])
 def test_ranges_that_are_not_there(edge: Edge, s3: S3, wanted: str) -> None:
     cold, hot = both(edge, s3, Range=wanted)
     assert (cold.status, hot.status) == (416, 416)

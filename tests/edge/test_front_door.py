@@ -8,13 +8,14 @@ import http.client
 import json
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.edge.harness import Answer, Edge, media_id, url
-from tests.edge.storage import S3
+from tests.edge.storage import S3, free_ports
 
 PART = secrets.token_bytes(6 * 1024 * 1024)
 
@@ -27,9 +28,7 @@ class Upload:
     key: str
     id: str
 
-    def presigned(
-        self, host: str, number: int = 1, body: bytes = PART
-    ) -> tuple[str, dict[str, str]]:
+    def presigned(self, host: str, number: int = 1, body: bytes = PART) -> tuple[str, dict[str, str]]:
         """Path and headers of one part, with its digest and size signed, for the host a browser uses."""
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         address = self.s3.client("uploader", host).generate_presigned_url(
@@ -51,20 +50,20 @@ def upload(s3: S3) -> Upload:
     return Upload(s3, key, begun["UploadId"])
 
 
-def put(front: Edge, upload: Upload, host: str, body: bytes = PART, **headers: str) -> Answer:
+def put(front: Edge, upload: Upload, host: str, headers: Mapping[str, str] | None = None, body: bytes = PART) -> Answer:
     path, signed = upload.presigned(host, body=body)
-    return front.get(path, "PUT", {"Host": host, **signed, **headers}, body)
+    return front.get(path, "PUT", {"Host": host, **signed, **(headers or {})}, body)
 
 
 @pytest.mark.parametrize("host", ["localhost:{port}", "127.0.0.1:{port}", "localhost:9999", "review.example"])
 def test_a_presigned_part_goes_through(front: Edge, s3: S3, upload: Upload, host: str) -> None:
     name = host.format(port=front.port)
-    answer = put(
-        front, upload, name, Cookie="session=secret", Authorization="Bearer x", Origin="http://a.example",
-    )  # fmt: skip
+    more = {"Cookie": "session=secret", "Authorization": "Bearer x", "Origin": "http://a.example"}
+    answer = put(front, upload, name, more)
     assert answer.status == 200, answer
     assert answer.headers["etag"]
-    parts = [{"PartNumber": 1, "ETag": answer.headers["etag"]}]
+    digest = base64.b64encode(hashlib.sha256(PART).digest()).decode()
+    parts = [{"PartNumber": 1, "ETag": answer.headers["etag"], "ChecksumSHA256": digest}]
     s3.client().complete_multipart_upload(
         Bucket="staging", Key=upload.key, UploadId=upload.id, MultipartUpload={"Parts": parts}
     )
@@ -79,16 +78,16 @@ def test_the_signed_digest_holds(front: Edge, upload: Upload) -> None:
 
 
 def test_an_acl_is_cut_off(front: Edge, s3: S3, upload: Upload) -> None:
-    assert put(front, upload, f"localhost:{front.port}", **{"X-Amz-Acl": "public-read"}).status == 200
+    assert put(front, upload, f"localhost:{front.port}", {"X-Amz-Acl": "public-read"}).status == 200
 
 
 def test_a_copy_source_is_refused(front: Edge, upload: Upload) -> None:
-    answer = put(front, upload, f"localhost:{front.port}", b"x", **{"X-Amz-Copy-Source": "/masters/x"})
+    answer = put(front, upload, f"localhost:{front.port}", {"X-Amz-Copy-Source": "/masters/x"}, b"x")
     assert answer.status == 403
 
 
 def test_a_foreign_host_is_refused(front: Edge, upload: Upload) -> None:
-    assert put(front, upload, "evil.example", b"x").status == 421
+    assert put(front, upload, "evil.example", body=b"x").status == 421
     assert front.raw(b"/staging/x", host=b"evil.example") == 421
 
 
@@ -125,10 +124,7 @@ def test_even_the_administrators_signature_opens_nothing_else(front: Edge, s3: S
     for operation, params in asked:
         parts = urlsplit(admin.generate_presigned_url(operation, Params=params))
         method = methods[operation.split("_")[0]]
-        assert (
-            front.get(f"{parts.path}?{parts.query}", method, body=b"" if method == "PUT" else None).status
-            == 403
-        )
+        assert front.get(f"{parts.path}?{parts.query}", method, body=b"" if method == "PUT" else None).status == 403
     listed = urlsplit(admin.generate_presigned_url("list_buckets"))
     seen = front.get(f"/?{listed.query}")
     assert json.loads(seen.body)["path"].startswith("/?")  # the web got it, S3 did not
@@ -173,10 +169,8 @@ def test_a_forged_parameter_breaks_the_signature(front: Edge, upload: Upload) ->
 
 
 def test_pages_reach_the_web_with_one_trusted_hop(front: Edge) -> None:
-    answer = front.get(
-        "/assets/1?v=2", "POST", {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"},
-        b"a=b",
-    )  # fmt: skip
+    forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
+    answer = front.get("/assets/1?v=2", "POST", forged, b"a=b")
     seen = json.loads(answer.body)
     assert (answer.status, seen["method"], seen["path"], seen["body"]) == (200, "POST", "/assets/1?v=2", 3)
     assert seen["headers"]["host"] == f"localhost:{front.port}"
@@ -233,9 +227,7 @@ def test_figures_of_caddy_and_guard_are_not_reachable(front: Edge, edge: Edge) -
     assert json.loads(seen)["path"] == "/metrics"  # the web's own, which it guards itself
 
 
-def test_a_web_that_is_down_is_said_in_words(edge: Edge, make_edge) -> None:  # type: ignore[no-untyped-def]
-    from tests.edge.storage import free_ports
-
+def test_a_web_that_is_down_is_said_in_words(edge: Edge, make_edge: Callable[..., Edge]) -> None:
     alone = make_edge(WEB_UPSTREAM=f"127.0.0.1:{free_ports(1)[0]}")
     answer = alone.get("/")
     assert answer.status == 502

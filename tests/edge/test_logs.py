@@ -13,9 +13,7 @@ from tests.edge.storage import S3, free_ports
 from tests.edge.wire import Wire
 
 
-def test_nothing_secret_is_logged(
-    make_edge: Callable[..., Edge], s3: S3, wire: Wire, web: ThreadingHTTPServer
-) -> None:
+def test_nothing_secret_is_logged(make_edge: Callable[..., Edge], s3: S3, wire: Wire, web: ThreadingHTTPServer) -> None:
     dead = free_ports(2)
     edge = make_edge(
         WEB_UPSTREAM=f"127.0.0.1:{dead[0]}", S3_UPSTREAM=f"127.0.0.1:{dead[1]}", LOG_LEVEL="DEBUG"

@@ -25,9 +25,7 @@ class Echo(BaseHTTPRequestHandler):
         }
         body = json.dumps(seen).encode()
         self.send_response(200)
-        self.send_header(
-            "Content-Type", "text/css" if self.path.startswith("/static/") else "application/json"
-        )
+        self.send_header("Content-Type", "text/css" if self.path.startswith("/static/") else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -45,7 +43,11 @@ class Echo(BaseHTTPRequestHandler):
             self.wfile.write(b"data: %d\n\n" % number)
             time.sleep(0.2)
 
-    do_POST = do_PUT = do_DELETE = do_HEAD = _echo
+    def do_POST(self) -> None:
+        self._echo()
+
+    def do_PUT(self) -> None:
+        self._echo()
 
     def log_message(self, *_: object) -> None:
         pass

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,18 @@ _FOREIGN = (
     "SECRET_KEY",
     "SSH_",
 )
+_RUSHES_UP = (sys.executable, "-m", "app.cli.main", "up")
 
 
 class Running:
     """`rushes up` in `folder`. `start()` returns when up.json is there."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, command: Sequence[str] = _RUSHES_UP,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder
+        self._command = command
         self.output = folder.with_name(folder.name + ".out")
         self._arguments = arguments
         clean = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
@@ -49,10 +54,7 @@ class Running:
         up.unlink(missing_ok=True)  # of one that was killed
         with self.output.open("ab") as out:
             self._process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "app.cli.main", "up", "--instance", str(self.folder),
-                    "--port", str(self._port()), *self._arguments,
-                ],
+                [*self._command, "--instance", str(self.folder), "--port", str(self._port()), *self._arguments],
                 stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=ROOT, env=self._environment,
                 start_new_session=True,
             )  # fmt: skip

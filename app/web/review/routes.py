@@ -97,7 +97,7 @@ def _refused(asset: Asset, version: Version, error: RushesError) -> Response:
         asset, version.number, comment_error=error.sentence, comment_draft=request.form.get("body", "")[:20_000]
     )
     if errors.is_partial():
-        response = render_fragment(PAGE, "composer", **context)
+        response = render_fragment(PAGE, "comment_error", **context)
     else:
         response = Response(render_template(PAGE, **context))
     response.status_code = errors.status_of(error)

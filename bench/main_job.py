@@ -129,7 +129,7 @@ def _film(running: Running, clip: Path) -> dict[str, float]:
     figures: dict[str, float] = {}
     while "upload_to_ready_s" not in figures and time.monotonic() - begun < _LIMIT:
         version: dict[str, Any] = client.call("GET", f"/api/assets/{uploaded.asset_id}")["versions"][0]
-        now, preview = time.monotonic() - begun, version["preview"]["state"]
+        now, preview = time.monotonic() - begun, (version["preview"] or {}).get("state")
         if version["state"] in ("rejected", "failed") or preview in ("failed", "unsupported"):
             raise SystemExit(f"the clip did not get through: {version}")
         if version["state"] == "promoted":

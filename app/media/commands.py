@@ -1,7 +1,7 @@
 """The ffmpeg commands. ffmpeg-python puts graphs and argv together; `untrusted` runs them.
 
-One decode feeds every rendition. Times are absolute (-copyts): the first picture of the source is 0, and a
-chunk that begins at frame n asks for n / rate. `-noaccurate_seek` hands over everything from the key frame
+One decode feeds every rendition. Times are those of the file (-copyts) less that of its first picture: a chunk
+that begins at frame n asks for n / rate. `-noaccurate_seek` hands over everything from the key frame
 before, and the fps filter, told where to start, throws away what comes too early: so frame n of a chunk is
 frame n of the whole, whatever the container's index says.
 """
@@ -42,7 +42,7 @@ def chunk_command(tools: Tools, encoder: Encoder, url: str, plan: Plan, chunk: C
     video = _video(plan)
     start = chunk.first_frame / plan.exact_rate
     source = _input(url, plan, _seek(video.start + float(start), plan, video))
-    picture = _on_grid(source[str(video.stream)], video, plan.exact_rate, start)
+    picture = _on_grid(source[str(video.stream)], plan, video, start)
     outputs = [
         ffmpeg.output(scaled, f"{rendition.name}/chunk.m3u8", **_segment_options(encoder, plan, chunk, rendition))
         for rendition, scaled in zip(plan.renditions, _scaled(picture, video, plan.renditions), strict=True)
@@ -57,10 +57,9 @@ def audio_command(tools: Tools, url: str, plan: Plan, folder: str) -> list[str]:
     edit list, and sound and picture are in step (research: a click and a flash agree to under 1 ms).
     """
     source = _input(url, plan, None)
-    shift = plan.probe.video.start if plan.probe.video else 0.0
     sound = (
         _stereo(source, plan.probe.audio)
-        .filter("asetpts", f"PTS-({shift:.6f})/TB")
+        .filter("asetpts", f"PTS-({plan.probe.zero:.6f})/TB")
         .filter("aresample", str(AUDIO_RATE), **{"async": "1", "first_pts": "0"})
         .filter("apad", whole_dur=_seconds(plan.duration))
         .filter("atrim", end=_seconds(plan.duration))
@@ -75,16 +74,16 @@ def audio_command(tools: Tools, url: str, plan: Plan, folder: str) -> list[str]:
     return _compiled(tools, [ffmpeg.output(sound, f"{folder}/audio.m3u8", **options)])
 
 
-def poster_command(tools: Tools, url: str, plan: Plan, name: str) -> list[str]:
-    """One picture as JPEG, at most 1280 pixels a side: the most telling one, a tenth into the film."""
+def poster_command(tools: Tools, url: str, plan: Plan, name: str, *, frame: int) -> list[str]:
+    """One picture as JPEG, at most 1280 pixels a side: the most telling one of the second from `frame` on."""
     video = _video(plan)
     size = poster_size(*video.display)
     if plan.probe.kind == "still":
         picture = _input(url, plan, None)[str(video.stream)]
     else:
-        at = float(plan.duration) / 10
-        picture = _input(url, plan, _seek(video.start + at, plan, video))[str(video.stream)]
-        picture = _on_grid(picture, video, plan.exact_rate, Fraction(round(at * plan.exact_rate)) / plan.exact_rate)
+        start = frame / plan.exact_rate
+        picture = _input(url, plan, _seek(video.start + float(start), plan, video))[str(video.stream)]
+        picture = _on_grid(picture, plan, video, start)
         picture = picture.filter("thumbnail", str(max(1, min(plan.frame_count // 2, round(plan.exact_rate)))))
     picture = _converted(picture, video, size, matrix="bt601", value_range="full").filter("format", "yuvj420p")
     options = {"frames:v": "1", "c:v": "mjpeg", "q:v": "3", "f": "mjpeg", "map_metadata": "-1"}
@@ -103,7 +102,6 @@ def _input(url: str, plan: Plan, seek: float | None) -> Any:
     options: dict[str, str | None] = {
         **input_options(),
         "copyts": None,
-        "start_at_zero": None,
         "noaccurate_seek": None,
     }
     if plan.probe.forced_format:
@@ -116,19 +114,21 @@ def _input(url: str, plan: Plan, seek: float | None) -> Any:
 def _seek(time: float, plan: Plan, video: Video) -> float | None:
     """Where to start reading for a picture at `time`; None for the beginning.
 
-    Deinterlacing looks at the frame before, and a stream without an index is found only roughly.
+    Deinterlacing looks at the frame before; a stream without an index is found only roughly, and in one of
+    variable rate a key frame may be decoded long before it is shown, which is what an MP4 index goes by.
     """
-    rough = not plan.probe.container.startswith(INDEXED) or video.interlaced
+    rough = not plan.probe.container.startswith(INDEXED) or video.interlaced or video.variable_rate
     seek = time - PRE_ROLL if rough else time
     return seek if seek > 0 and time > video.start else None
 
 
-def _on_grid(stream: Any, video: Video, rate: Fraction, start: Fraction) -> Any:
+def _on_grid(stream: Any, plan: Plan, video: Video, start: Fraction) -> Any:
     """Progressive pictures at the exact rate, from `start` on, counted from the first picture."""
+    rate = plan.exact_rate
     if video.interlaced:
         stream = stream.filter("bwdif", mode="send_frame", parity=video.field_order, deint="all")
-    if video.start:
-        stream = stream.filter("setpts", f"round(PTS-({video.start:.6f})/TB)")
+    if plan.probe.zero:
+        stream = stream.filter("setpts", f"round(PTS-({plan.probe.zero:.6f})/TB)")
     return stream.filter(
         "fps",
         fps=f"{rate.numerator}/{rate.denominator}",

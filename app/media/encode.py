@@ -104,11 +104,12 @@ def encode_audio(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled:
 
 def make_poster(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None) -> Path:
     """Write `poster.jpg`, at most 1280 pixels a side, into `folder`. Raises as encode_chunk."""
-    command = commands.poster_command(tools, url, plan, POSTER)
-    run_untrusted(command, folder=folder, time_limit=POSTER_SECONDS, cancelled=cancelled)
-    if not _read(folder / POSTER):
-        raise MediaFailed("no_picture", "Nothing of the picture could be decoded.")
-    return folder / POSTER
+    for frame in sorted({plan.frame_count // 10, 0}, reverse=True):  # a tenth in, else whatever there is
+        command = commands.poster_command(tools, url, plan, POSTER, frame=frame)
+        run_untrusted(command, folder=folder, time_limit=POSTER_SECONDS, cancelled=cancelled)
+        if _read(folder / POSTER):
+            return folder / POSTER
+    raise MediaFailed("no_picture", "Nothing of the picture could be decoded.")
 
 
 def _frames_done(on_progress: Progress, most: int) -> Callable[[str], None]:

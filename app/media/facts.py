@@ -117,6 +117,13 @@ class Probe(JsonRecord):
     video: Video | None
     audio: tuple[Audio, ...]
     subtitles: int
+    origin: float = 0.0
+    """The file's first timestamp in seconds; `start` of a stream counts from it."""
+
+    @property
+    def zero(self) -> float:
+        """The timestamp, in the file, of our frame 0: the first picture, or the beginning of the sound."""
+        return self.origin + (self.video.start if self.video else 0.0)
 
     @property
     def timecode(self) -> Timecode:

@@ -41,14 +41,13 @@ def probe(tools: Tools, url: str, folder: Path, *, cancelled: Callable[[], bool]
     """
     scanner, data = _described(Scanner(tools, url, folder, None, cancelled))
     streams: list[dict[str, Any]] = [item for item in data.get("streams", []) if isinstance(item, dict)]
-    origin = seconds(data.get("format", {}).get("start_time")) or 0.0
+    origin = _origin(data)
     sounds = tuple(audio_of(stream, origin) for stream in streams if is_sound(stream))
     picture = first_picture(streams)
     if picture is not None:
         return _film(scanner, data, picture, video_of(_checked(picture), origin), sounds)
     if sounds:
-        stream = next(item for item in streams if item["index"] == sounds[0].stream)
-        return _sound(scanner, data, stream, sounds)
+        return _sound(scanner, data, streams, sounds)
     if any(stream.get("codec_type") in ("video", "audio") for stream in streams):
         raise Unplayable("no_decoder", "its picture or sound is of a kind or size that we cannot decode.")
     raise Unplayable("no_streams", "there is no picture and no sound in it.")
@@ -84,11 +83,12 @@ def _film(
         video=video,
         audio=() if still else sounds,
         subtitles=_subtitles(data),
+        origin=_origin(data),
     )
 
 
-def _sound(scanner: Scanner, data: dict[str, Any], stream: dict[str, Any], sounds: tuple[Audio, ...]) -> Probe:
-    extent = _extent(scanner, data, stream)
+def _sound(scanner: Scanner, data: dict[str, Any], streams: list[dict[str, Any]], sounds: tuple[Audio, ...]) -> Probe:
+    extent = _extent(scanner, data, next(item for item in streams if item["index"] == sounds[0].stream))
     return Probe(
         kind="audio",
         container=_container(data),
@@ -102,6 +102,7 @@ def _sound(scanner: Scanner, data: dict[str, Any], stream: dict[str, Any], sound
         video=None,
         audio=sounds,
         subtitles=_subtitles(data),
+        origin=_origin(data),
     )
 
 
@@ -160,6 +161,10 @@ def _has_id3(url: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _origin(data: dict[str, Any]) -> float:
+    return seconds(data.get("format", {}).get("start_time")) or 0.0
 
 
 def _container(data: dict[str, Any]) -> str:

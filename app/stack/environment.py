@@ -25,21 +25,15 @@ from app.core.settings import (
     role_variables,
 )
 
-#: Process type → its settings, and what it reads besides them (addresses between the processes; no secrets).
+#: Process type → its settings, and what the programs that serve it read besides them.
 PROCESSES: Mapping[str, tuple[type[Settings], tuple[str, ...]]] = {
     "release": (ReleaseSettings, ()),
     "setup": (ReleaseSettings, ()),
-    "web": (WebSettings, ("WEB_BIND", "WEB_CONCURRENCY", "RUN_PATH")),
+    "web": (WebSettings, ("WEB_BIND", "WEB_CONCURRENCY")),
     "worker": (WorkerSettings, ()),
     "scheduler": (SchedulerSettings, ()),
-    "edge": (
-        EdgeSettings,
-        (
-            "WEB_UPSTREAM", "S3_UPSTREAM", "EDGE_LISTEN", "EDGE_BIND", "EDGE_TLS", "EDGE_LOCAL_LISTEN",
-            "PUBLIC_URL", "TRUSTED_HOSTS",
-        ),
-    ),
-}  # fmt: skip
+    "edge": (EdgeSettings, ()),
+}
 #: Of the machine, for every process.
 _MACHINE = (
     "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE",

@@ -153,9 +153,7 @@ class Instance:
         if self.public_url and (public.scheme not in ("http", "https") or not public.hostname or public.path):
             faults.append("PUBLIC_URL is not usable: must look like https://host")
         if self.public_url and public.scheme == "http" and public.hostname not in ("localhost", "127.0.0.1"):
-            faults.append(
-                "PUBLIC_URL is not usable: people elsewhere need https:// (sign-in and uploads are secret)"
-            )
+            faults.append("PUBLIC_URL is not usable: people elsewhere need https:// (sign-in and uploads are secret)")
         return faults
 
     def _run_path(self) -> Path:

@@ -22,9 +22,7 @@ def is_free(port: int, *, also_ipv6: bool = False) -> bool:
 
 def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # a port in TIME_WAIT is free to listen on
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free to listen on
         try:
             probe.bind((host, port))
         except OSError as error:

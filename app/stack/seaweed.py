@@ -59,13 +59,9 @@ def identities(roles: Mapping[str, tuple[str, str]]) -> dict[str, object]:
     people = []
     for role, (access_key, secret_key) in roles.items():
         rights: dict[str, object] = (
-            {"actions": ["Admin"]}
-            if role == "bootstrap"
-            else {"actions": [], "policyNames": [f"rushes-{role}"]}
+            {"actions": ["Admin"]} if role == "bootstrap" else {"actions": [], "policyNames": [f"rushes-{role}"]}
         )
-        people.append(
-            {"name": role, "credentials": [{"accessKey": access_key, "secretKey": secret_key}], **rights}
-        )
+        people.append({"name": role, "credentials": [{"accessKey": access_key, "secretKey": secret_key}], **rights})
     return {"policies": policies, "identities": people}
 
 

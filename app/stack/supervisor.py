@@ -165,9 +165,7 @@ class Supervisor:
         child.since = time.monotonic()
         self._write_record()
 
-    def _popen(
-        self, service: Service, *, stdout: BinaryIO | int, stderr: BinaryIO | int
-    ) -> subprocess.Popen[bytes]:
+    def _popen(self, service: Service, *, stdout: BinaryIO | int, stderr: BinaryIO | int) -> subprocess.Popen[bytes]:
         tie = processes.die_with_parent(service.death_signal)
 
         def before_exec() -> None:
@@ -199,11 +197,7 @@ class Supervisor:
         running = [child for child in self._children.values() if child.process is not None]
         processes.record(
             self._record,
-            [
-                processes.mark(c.service.name, c.process.pid, c.service.stop_signal)
-                for c in running
-                if c.process
-            ],
+            [processes.mark(c.service.name, c.process.pid, c.service.stop_signal) for c in running if c.process],
         )
 
     def _log(self, service: Service) -> Path:

@@ -371,7 +371,7 @@ def test_the_player_starts_by_itself_when_the_preview_is_ready(room: Room, open_
     vars(room.status).update(code="building", word="Building preview", kind="", progress=18, settled=False)
     page = open_room("r25", "&f=50", wait=False)
     expect(page.locator("#preview-status")).to_contain_text("Building preview")
-    expect(page.locator("#transport")).to_be_hidden()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_hidden()
     page.evaluate("window.here = true")
     room.ready = True
     vars(room.status).update(done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -47,27 +48,32 @@ class S3:
 
     def client(self, who: str = "admin", host: str | None = None) -> Any:
         """A client of one identity, by default with every right; `host` is what it signs for."""
-        access, secret = KEYS[who]
-        return boto3.client(
-            "s3",
-            endpoint_url=f"http://{host or f'127.0.0.1:{self.port}'}",
-            region_name="us-east-1",
-            aws_access_key_id=access,
-            aws_secret_access_key=secret,
-            config=Config(
-                s3={"addressing_style": "path"},
-                signature_version="s3v4",
-                retries={"max_attempts": 1},
-                connect_timeout=2,
-                read_timeout=20,
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        return _client(who, host or f"127.0.0.1:{self.port}")
 
     def put(self, key: str, body: bytes) -> None:
         """Store a preview object."""
         self.client().put_object(Bucket="previews", Key=key, Body=body)
+
+
+@functools.cache
+def _client(who: str, host: str) -> Any:
+    access, secret = KEYS[who]
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}",
+        region_name="us-east-1",
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+        config=Config(
+            s3={"addressing_style": "path"},
+            signature_version="s3v4",
+            retries={"max_attempts": 1},
+            connect_timeout=2,
+            read_timeout=20,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
 
 
 def _identities() -> str:

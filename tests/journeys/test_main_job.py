@@ -33,7 +33,9 @@ def sign_in(page: Page, stack: Running) -> None:
     page.get_by_label("Email").fill(stack.email)
     page.get_by_label("Password").fill(stack.password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Projects").or_(page.get_by_role("link", name="Demo")).first).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Projects").or_(page.get_by_role("link", name="Demo")).first
+    ).to_be_visible()
 
 
 def on_screen(page: Page) -> int:
@@ -52,7 +54,9 @@ def test_upload_watch_stop_comment(new_context: NewContext, stack: Running, film
     page = new_context(base_url=stack.url, viewport={"width": 1440, "height": 900}).new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on(
+        "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
+    )
     sign_in(page, stack)
     upload_and_see_it_ready(page, stack, film)
     proof_is_shown(page)
@@ -83,7 +87,9 @@ def proof_is_shown(page: Page) -> None:
 
 def watch_exactly(page: Page) -> list[str]:
     segments: list[str] = []
-    page.on("response", lambda answer: segments.append(answer.url) if answer.url.endswith(".m4s") and answer.ok else None)
+    page.on(
+        "response", lambda answer: segments.append(answer.url) if answer.url.endswith(".m4s") and answer.ok else None
+    )
     page.reload()
     page.wait_for_function("() => window.rushes?.player")
     page.evaluate("() => window.rushes.player.ready")
@@ -173,7 +179,9 @@ def test_the_same_story_by_http(stack: Running, film: Path) -> None:
     assert fetch(api, playback["poster"])[:2] == b"\xff\xd8"
     listing = fetch(api, playback["hls"].replace("master.m3u8", "v360.m3u8")).decode()
     assert f"{sum(map(float, re.findall(r'#EXTINF:([0-9.]+)', listing))):.3f}" == f"{FRAMES / 25:.3f}"
-    status, comment = api.call("POST", "/api/comments", {"versionId": version["id"], "frameIn": 12, "frameOut": 20, "body": "Here"})
+    status, comment = api.call(
+        "POST", "/api/comments", {"versionId": version["id"], "frameIn": 12, "frameOut": 20, "body": "Here"}
+    )
     assert status == 201
     status, listed = api.call("GET", f"/api/comments?versionId={version['id']}")
     assert [item["id"] for item in listed["items"]] == [comment["id"]]

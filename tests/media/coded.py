@@ -117,7 +117,8 @@ def decoded(tools: Tools, path: Path, width: int, height: int) -> list[int | Non
 
 def clicks(tools: Tools, path: Path) -> list[float]:
     """The times of all clicks of a file, in seconds of its own timestamps."""
-    command = [tools.ffmpeg, "-nostdin", "-v", "error", "-copyts", "-i", str(path), "-f", "s16le", "-ac", "1", "-"]
+    command = [tools.ffmpeg, "-nostdin", "-v", "error", "-copyts", "-i", str(path)]
+    command += ["-af", "aresample=async=1:first_pts=0", "-f", "s16le", "-ac", "1", "-"]
     raw = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
     sound = np.frombuffer(raw, np.int16).astype(np.float32)
     match = np.abs(np.correlate(sound, BURST.astype(np.float32), "valid"))

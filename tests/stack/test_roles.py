@@ -132,9 +132,7 @@ OPERATIONS: dict[str, tuple[Need, Operation]] = {
     ),
     "tag": (
         NEVER,
-        lambda s3, b, m: s3.put_object_tagging(
-            Bucket=b, Key=m.key, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}
-        ),
+        lambda s3, b, m: s3.put_object_tagging(Bucket=b, Key=m.key, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}),
     ),
     "object acl": (NEVER, lambda s3, b, m: s3.put_object_acl(Bucket=b, Key=m.key, ACL="public-read")),
     "bucket policy": (NEVER, lambda s3, b, m: s3.put_bucket_policy(Bucket=b, Policy=_policy(b))),

@@ -79,9 +79,7 @@ def test_a_killed_server_comes_back_with_what_it_had(servers: Running, storage: 
         connection.execute("INSERT INTO kept VALUES (%s)", (key,))
     with Redis.from_url(servers.redis_url()) as client:
         client.set(key, "kept")
-        client.execute_command("WAITAOF", 1, 0, 2000) if name == "redis" and _has_waitaof(
-            client
-        ) else time.sleep(1.2)
+        client.execute_command("WAITAOF", 1, 0, 2000) if name == "redis" and _has_waitaof(client) else time.sleep(1.2)
 
     os.kill(_recorded(servers, name), signal.SIGKILL)
 

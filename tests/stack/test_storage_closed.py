@@ -92,17 +92,13 @@ def _tls(certificate: Path | None, *, h2: bool = False) -> ssl.SSLContext:
 
 
 @pytest.mark.slow
-def test_no_port_answers_anybody_without_a_key(
-    servers: Running, objects: Callable[[], bool], foreign: Path
-) -> None:
+def test_no_port_answers_anybody_without_a_key(servers: Running, objects: Callable[[], bool], foreign: Path) -> None:
     answered = []
     for name in seaweed.PORTS:
         port = servers.state["ports"][name]
         ways: dict[str, Callable[[], http.client.HTTPConnection]] = {
             "http": lambda port=port: http.client.HTTPConnection("127.0.0.1", port, timeout=4),
-            "https": lambda port=port: http.client.HTTPSConnection(
-                "127.0.0.1", port, timeout=4, context=_tls(None)
-            ),
+            "https": lambda port=port: http.client.HTTPSConnection("127.0.0.1", port, timeout=4, context=_tls(None)),
             "foreign": lambda port=port: http.client.HTTPSConnection(
                 "127.0.0.1", port, timeout=4, context=_tls(foreign)
             ),

@@ -21,9 +21,7 @@ class Api:
         self.url, self.token = url, token
         self.http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=60), retries=False)
 
-    def call(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, Any]:
+    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """One call; `body` as JSON."""
         sent = dict(headers or {})
         if self.token:
@@ -63,8 +61,7 @@ class Api:
         size = upload["partSize"]
         pieces = [data[at : at + size] for at in range(0, len(data), size)]
         wanted = [
-            {"number": n, "size": len(p), "sha256": hashlib.sha256(p).hexdigest()}
-            for n, p in enumerate(pieces, 1)
+            {"number": n, "size": len(p), "sha256": hashlib.sha256(p).hexdigest()} for n, p in enumerate(pieces, 1)
         ]
         status, signed = self.call("POST", f"/api/uploads/{upload['uploadId']}/parts", {"parts": wanted})
         assert status == 200, signed

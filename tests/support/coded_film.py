@@ -61,9 +61,7 @@ def _picture(number: int, width: int, height: int) -> bytes:
     band = height // 9
     luma[:band] = row
     luma[band : 2 * band] = 251 - row
-    luma[2 * band :] = (
-        np.add.outer(np.arange(height - 2 * band) * 2, np.arange(width) + number * 3) % 130 + 60
-    )
+    luma[2 * band :] = np.add.outer(np.arange(height - 2 * band) * 2, np.arange(width) + number * 3) % 130 + 60
     return luma.tobytes() + b"\x80" * (width * height // 2)
 
 

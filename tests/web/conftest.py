@@ -1,0 +1,79 @@
+"""People of two organisations on the running instance, each with a token for the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from app.core.passwords import hash_token, new_token
+from app.models import ApiToken, Organization, Project, User
+from tests.factories import make_house, make_user
+from tests.support.api import Api, client
+from tests.support.coded_film import write_film
+from tests.support.running import Running
+
+
+@dataclass(frozen=True)
+class Known:
+    """Somebody with a client of the API, and a project of their organisation."""
+
+    api: Api
+    user_id: str
+    project_id: str
+
+
+@pytest.fixture(scope="session")
+def database(stack: Running) -> Iterator[Session]:
+    """The instance's own database."""
+    engine = create_engine(stack.database_url().replace("postgresql://", "postgresql+psycopg://"))
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def admin(stack: Running) -> Api:
+    """The first admin."""
+    return client(stack)
+
+
+@pytest.fixture(scope="session")
+def stranger(stack: Running, database: Session) -> Known:
+    """An admin of another organisation."""
+    house = make_house(database, "Wren Pictures")
+    return _known(stack, database, house.user, house.project)
+
+
+@pytest.fixture(scope="session")
+def member(stack: Running, database: Session) -> Callable[[str], Known]:
+    """Makes a member of the admin's organisation with a role in its demo project."""
+
+    def make(role: str) -> Known:
+        project = database.get_one(Project, stack.project_id)
+        organization = database.get_one(Organization, project.organization_id)
+        user = make_user(database, organization, project=project, project_role=role)
+        return _known(stack, database, user, project)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def asset(admin: Api, stack: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A film of 60 frames that is ready."""
+    film = write_film(tmp_path_factory.mktemp("film") / "short.mp4", frames=60, size=(320, 180))
+    done = admin.send(film.read_bytes(), project_id=stack.project_id, title="Short")
+    assert admin.wait(done["assetId"])["state"] == "complete"
+    return str(done["assetId"])
+
+
+def _known(stack: Running, database: Session, user: User, project: Project) -> Known:
+    token = new_token()
+    database.add(
+        ApiToken(organization_id=user.organization_id, user_id=user.id, name="test", token_hash=hash_token(token))
+    )
+    database.commit()
+    return Known(Api(stack.url, token), str(user.id), str(project.id))

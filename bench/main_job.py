@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.cli.api_client import Client  # noqa: E402
 from app.media import tools  # noqa: E402
+from app.stack import logs  # noqa: E402
 from tests.support.processes import descendants  # noqa: E402
 from tests.support.running import Running  # noqa: E402
 
@@ -131,7 +132,9 @@ def _film(running: Running, clip: Path) -> dict[str, float]:
         version: dict[str, Any] = client.call("GET", f"/api/assets/{uploaded.asset_id}")["versions"][0]
         now, preview = time.monotonic() - begun, (version["preview"] or {}).get("state")
         if version["state"] in ("rejected", "failed") or preview in ("failed", "unsupported"):
-            raise SystemExit(f"the clip did not get through: {version}")
+            reason = version.get("error") or version["preview"]["reason"]
+            worker = logs.tail(running.folder / "logs" / "worker.log", 40)
+            raise SystemExit(f"the clip did not get through: {reason}\n{worker}")
         if version["state"] == "promoted":
             figures.setdefault("upload_to_promoted_s", now)
         if preview in ("playable", "ready"):

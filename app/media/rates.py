@@ -46,7 +46,7 @@ def grid_rate(average: Fraction | None, declared: Fraction | None, *, interlaced
     if average and declared and is_variable(average, declared):
         if 10 <= declared <= HIGHEST:
             return _snapped(declared)
-        return next((rate for rate in STANDARD if rate >= average), HIGHEST)
+        return next((rate for rate in STANDARD if rate >= average), None) or _snapped(_capped(average))
     rate = average or declared or Fraction(25)
     return _snapped(max(Fraction(1), _capped(rate)))
 

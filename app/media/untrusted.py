@@ -93,6 +93,8 @@ def run_untrusted(
     finally:
         _kill_group(process)
         output.finish()
+    if output.line_error:
+        raise output.line_error
     tail = output.stderr_tail()
     if reason == "cancelled":
         raise Cancelled("cancelled", "The work was cancelled.")
@@ -100,8 +102,6 @@ def run_untrusted(
         raise TimedOut("media_timeout", "The file could not be read within the time that its size allows.", tail)
     if reason == "flood" or process.returncode != 0:
         raise MediaFailed("media_failed", f"{Path(argv[0]).name} could not work on this file.", tail)
-    if output.line_error:
-        raise output.line_error
     return Completed(output.stdout(), tail)
 
 

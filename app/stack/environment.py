@@ -86,5 +86,5 @@ def of_machine(given: Mapping[str, str]) -> dict[str, str]:
     no_proxy = ",".join(filter(None, (given.get("NO_PROXY") or given.get("no_proxy"), _LOOPBACK)))
     return {
         "LANG": "C.UTF-8", **machine, "PATH": path, "NO_PROXY": no_proxy, "no_proxy": no_proxy,
-        "PYTHONUNBUFFERED": "1", "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", "AWS_EC2_METADATA_DISABLED": "true",
     }  # fmt: skip

@@ -125,6 +125,8 @@ class Instance:
             values["S3_ENDPOINT"] = f"http://127.0.0.1:{port['s3']}"
             for role, pair in self.state.roles.items():
                 values |= dict(zip(role_variables(role), pair, strict=True))  # type: ignore[arg-type]
+        else:  # browsers send their parts there; behind the front door is only our own storage
+            values["S3_PUBLIC_ENDPOINT"] = self.given.get("S3_ENDPOINT") or self.given["WASABI_ENDPOINT"]
         values |= {name: value for name, value in self.given.items() if value}
         return {**values, **self._addresses()}
 

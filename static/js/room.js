@@ -25,6 +25,7 @@ function readFilm(status) {
     height: Number(dataset.height) || 9,
     playback: dataset.playback,
     workerPath: dataset.worker,
+    building: dataset.settled !== "true",
   };
 }
 
@@ -68,13 +69,15 @@ function start() {
   return true;
 }
 
+/** What each poll of the status says. */
+function onStatus() {
+  if (!window.rushes) start();
+  else if (document.getElementById("preview-status").dataset.settled === "true") window.rushes.player.ladderReady();
+}
+
 const stage = new Stage();
 const composer = new Composer();
 const comments = new Comments();
 rememberSurround();
-if (!start()) {
-  const wait = () => {
-    if (start()) document.removeEventListener("htmx:after:swap", wait);
-  };
-  document.addEventListener("htmx:after:swap", wait);
-}
+start();
+document.addEventListener("htmx:after:swap", onStatus);

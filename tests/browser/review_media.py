@@ -35,7 +35,7 @@ class Film:
 
 
 def make(film: Film, folder: Path, heights: tuple[int, ...] = (360, 180)) -> Path:
-    """Writes `folder`/master.m3u8 and everything it names."""
+    """Writes `folder`/master.m3u8 and everything it names, and proxy.mp4 of the first rendition."""
     folder.mkdir(parents=True)
     source = folder / "source.mkv"
     _encode_source(film, source)
@@ -53,6 +53,11 @@ def make(film: Film, folder: Path, heights: tuple[int, ...] = (360, 180)) -> Pat
         )
         master.append(f"v{height}.m3u8")
     (folder / "master.m3u8").write_text("\n".join(master) + "\n")
+    joint = folder / "joint.mp4"
+    segments = sorted(folder.glob(f"v{heights[0]}_0*.m4s"))
+    joint.write_bytes(b"".join(path.read_bytes() for path in (folder / f"v{heights[0]}_init.mp4", *segments)))
+    remux = [*FFMPEG, "-copyts", "-i", str(joint), "-c", "copy", "-movflags", "+faststart", str(folder / "proxy.mp4")]
+    subprocess.run(remux, check=True, timeout=60)
     return folder
 
 

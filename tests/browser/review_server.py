@@ -49,6 +49,8 @@ class Room:
         self.asked = 0  # for playback
         self.refused = 0  # media requests with a token that has ended
         self.start = 0
+        self.mp4_only = False
+        self.built: int | None = None  # segments of a preview that is still being built
         self.lock: View | None = View(retain_until=datetime(2031, 3, 2, tzinfo=UTC))
         self.env = Environment(loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined)
         self.env.filters["when"] = _when
@@ -68,8 +70,21 @@ class Room:
         if self.revoked:
             return 404, {}
         token = self.token()
-        return 200, {"hls": f"/v/{token}/{name}/master.m3u8", "mp4": None, "poster": None, "storyboard": None,
+        hls = None if self.mp4_only else f"/v/{token}/{name}/master.m3u8"
+        return 200, {"hls": hls, "mp4": f"/v/{token}/{name}/proxy.mp4", "poster": None, "storyboard": None,
                      "waveform": None, "token": token, "expiresIn": 900}  # fmt: skip
+
+    def growing(self, file: Path) -> str | None:
+        """The text of a playlist while only the first `built` segments of the smallest rendition and of the sound
+        exist; the other playlists do not (None)."""
+        if file.name == "master.m3u8":
+            return file.read_text().replace("v180.m3u8", "v180.live.m3u8").replace("audio.m3u8", "audio.live.m3u8")
+        done = file.with_name(file.name.replace(".live.", ".")).read_text()
+        if not file.name.endswith(".live.m3u8"):
+            return done if self.built == 99 else None
+        head, *segments = done.replace("#EXT-X-ENDLIST\n", "").split("#EXTINF")
+        text = "#EXTINF".join([head.replace("VOD", "EVENT"), *segments[: self.built]])
+        return text + ("#EXT-X-ENDLIST\n" if self.built == 99 else "")
 
     def add(self, frame: int, body: str, *, author: str = "Aiko Sandoval", mine: bool = False, guest: bool = False,
             out: int | None = None, minutes: int = 7) -> None:  # fmt: skip
@@ -162,12 +177,22 @@ class Handler(BaseHTTPRequestHandler):
         if token not in self.room.valid:
             self.room.refused += 1
             return self._send(410, b"", "text/plain")
-        return self._file(self.room.media / rest)
+        file = self.room.media / rest
+        if self.room.built is None or file.suffix != ".m3u8":
+            return self._file(file)
+        text = self.room.growing(file)
+        return self._send(404, b"", "text/plain") if text is None else self._send(200, text.encode(), TYPES[".m3u8"])
 
     def _file(self, file: Path) -> None:
         if not file.is_file():
             return self._send(404, b"", "text/plain")
-        return self._send(200, file.read_bytes(), TYPES[file.suffix])
+        body = file.read_bytes()
+        if not (wanted := self.headers["Range"]):
+            return self._send(200, body, TYPES[file.suffix], {"Accept-Ranges": "bytes"})
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        part = body[int(first) : int(last) + 1 if last else None]
+        span = f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"
+        return self._send(206, part, TYPES[file.suffix], {"Content-Range": span})
 
     def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

@@ -138,6 +138,41 @@ def test_the_last_frames_appear_as_the_first_thing_after_loading(open_room: Open
         page.close()
 
 
+def test_the_mp4_proxy_is_as_exact(room: Room, open_room: Open) -> None:
+    room.mp4_only = True
+    page = open_room("r2997", "&f=200")
+    assert shown(page) == 200
+    picks = [358, 0, 357, *random.Random(5).sample(range(358), 10)]
+    assert [(show(page, frame), shown(page)) for frame in picks] == [(frame, frame) for frame in picks]
+
+
+def test_a_browser_that_does_not_announce_its_pictures_is_as_exact(context: BrowserContext, open_room: Open) -> None:
+    context.add_init_script("delete HTMLVideoElement.prototype.requestVideoFrameCallback")
+    page = open_room("r2997", "&f=358")
+    assert shown(page) == 358
+    picks = random.Random(6).sample(range(358), 12)
+    assert [(show(page, frame), shown(page)) for frame in picks] == [(frame, frame) for frame in picks]
+    page.keyboard.press(" ")
+    page.wait_for_timeout(400)
+    page.keyboard.press(" ")
+    expect(page.locator("#clock-input")).to_have_value(Timecode(Fraction(30000, 1001), drop=True).label(settled(page)))
+
+
+def test_a_preview_that_still_grows_plays_and_then_gets_better(room: Room, open_room: Open) -> None:
+    done = vars(room.status).copy()
+    vars(room.status).update(code="playable", word="Building preview", kind="", progress=40, settled=False)
+    room.built = 1
+    page = open_room("r25", "&f=250")
+    assert settled(page) == 96  # the edge of one segment of 100 frames, less the pictures that are held back
+    assert show(page, 40) == 40 == shown(page)
+    room.built = 99
+    vars(room.status).update(done)
+    until(page, "rushes.player.video.videoHeight === 360")
+    until(page, "rushes.player.last === 299")
+    assert settled(page) == 40
+    assert show(page, 299) == 299 == shown(page)
+
+
 def test_a_frame_beyond_the_film_is_its_last(open_room: Open) -> None:
     page = open_room()
     assert show(page, 100_000) == 299 == shown(page)
@@ -154,18 +189,23 @@ def test_ten_quick_steps_are_ten_frames(open_room: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "frame"),
-    [("10:00:03:12", 87), ("3:12", 87), ("12", 12), ("#150", 150), ("f 42", 42), ("+5", 105), ("-1:00", 75), ("00000812", 212)],
+    ("start", "typed"),
+    [
+        (0, {"12": 12, "#150": 150, "f 42": 42, "+5": 105, "-1:00": 75, "00000812": 212, "1:00:00": 299}),
+        (900_000, {"10:00:03:12": 87, "3:12": 87, "1000": 250, "10:00:00;05": 5}),
+    ],
 )
-def test_a_typed_timecode_lands(room: Room, open_room: Open, typed: str, frame: int) -> None:
-    room.start = 10 * 3600 * 25 if ":" in typed and typed[0] not in "+-" else 0
-    page = open_room("r25", "&f=100")
-    page.keyboard.press("g")
-    expect(page.locator("#clock-input")).to_be_focused()
-    page.keyboard.type(typed)
-    page.keyboard.press("Enter")
-    assert settled(page) == frame
-    expect(page.locator("#clock-input")).to_have_value(room.timecode("r25").label(frame))
+def test_a_typed_timecode_lands(room: Room, open_room: Open, start: int, typed: dict[str, int]) -> None:
+    room.start = start
+    page = open_room()
+    for text, frame in typed.items():
+        show(page, 100)
+        page.keyboard.press("g")
+        expect(page.locator("#clock-input")).to_be_focused()
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        assert (text, settled(page)) == (text, frame)
+        expect(page.locator("#clock-input")).to_have_value(room.timecode("r25").label(frame))
 
 
 def test_what_is_no_timecode_is_refused_and_forgotten(open_room: Open) -> None:

@@ -82,7 +82,7 @@ def test_what_is_watched_stays(make_edge: Callable[..., Edge], s3: S3) -> None:
         assert edge.get(url(key, life=1)).status in (200, 410)
         assert edge.get(address).body == body
     assert here(edge, favourite)
-    assert not here(edge, others[0])
+    assert sum(here(edge, key) for key in others) <= 15
 
 
 def test_an_object_larger_than_half_the_cache_is_served_through(

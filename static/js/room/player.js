@@ -16,7 +16,7 @@ const EDGE_FRAMES = 3; // a growing list holds back its last two pictures
 export class Player extends EventTarget {
   /**
    * @param {HTMLVideoElement} video
-   * @param {{num: number, den: number, frames: number, playback: string, workerPath: string}} film
+   * @param {{num: number, den: number, frames: number, playback: string, workerPath: string, building: boolean}} film
    * @param {number} first the frame to open at
    */
   constructor(video, film, first = 0) {
@@ -123,6 +123,15 @@ export class Player extends EventTarget {
     if (this.video.paused && height) await this.show(this.frame);
   }
 
+  /** Told when the whole ladder is there. */
+  async ladderReady() {
+    if (!this.film.building) return;
+    this.film.building = false;
+    await this.ready;
+    await this.stream?.ladderReady();
+    if (this.video.paused) await this.show(this.frame);
+  }
+
   /** Opens the preview anew at the frame on the screen, after trouble or when a better one is there. */
   reload() {
     const frame = this.wanted ?? this.frame;
@@ -159,6 +168,7 @@ export class Player extends EventTarget {
     return {
       start: this.pictures.time(this.wanted ?? 0),
       length: (this.film.frames * this.film.den) / this.film.num,
+      building: this.film.building,
       workerPath: this.film.workerPath,
       onError: (kind) => this.#onTrouble(kind),
       onLevels: (heights, level) => this.#tell("levels", { heights, ...level }),
@@ -183,6 +193,7 @@ export class Player extends EventTarget {
     const slow = setTimeout(() => this.#tellState(true), 400);
     try {
       while (this.wanted !== null) {
+        this.wanted = this.#clamp(this.wanted);
         const { asked, shown } = await this.pictures.show(() => this.wanted, (time) => this.stream.unstick(time), signal);
         if (this.wanted === asked) this.wanted = null;
         this.#onFrame(shown);

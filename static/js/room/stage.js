@@ -7,7 +7,7 @@ const TROUBLES = {
   gone: ["You can no longer watch this.", "It was withdrawn or moved. Ask the person who showed it to you."],
   "signed-out": ["You are signed out.", "Sign in again in another tab, then try again. Your text is kept."],
 };
-const FINAL = new Set(["gone"]);
+const FINAL = new Set(["gone"]); // no other try helps
 
 export class Stage {
   constructor() {
@@ -39,6 +39,7 @@ export class Stage {
     this.note.querySelector("[data-note-title]").textContent = title;
     this.note.querySelector("[data-note-text]").textContent = text;
     this.again.hidden = FINAL.has(kind);
+    document.body.classList.toggle("nothing-plays", FINAL.has(kind));
     this.note.hidden = false;
     this.#showWait(false);
   }

@@ -28,7 +28,7 @@ export function openStream(video, playback, tokens, options) {
 }
 
 export class HlsStream {
-  constructor(Hls, video, url, tokens, { start, length, workerPath, onError, onLevels, onEdge }) {
+  constructor(Hls, video, url, tokens, { start, length, building, workerPath, onError, onLevels, onEdge }) {
     this.Hls = Hls;
     this.video = video;
     this.tokens = tokens;
@@ -37,7 +37,8 @@ export class HlsStream {
     this.recovered = 0;
     const hls = new Hls({
       ...tokens.hlsConfig(Hls),
-      startPosition: Math.max(0, Math.min(start, length - TAIL)),
+      startPosition: building ? 0 : Math.max(0, Math.min(start, length - TAIL)),
+      startLevel: building ? 0 : undefined,
       workerPath,
       backBufferLength: 90,
     });
@@ -54,6 +55,7 @@ export class HlsStream {
     this.opened = this.#open(parsed, happens(video, "loadeddata"));
     hls.attachMedia(video);
     hls.loadSource(url);
+    if (building) hls.autoLevelCapping = 0; // the other renditions do not exist yet; loadSource had reset it
     parsed.then(() => onLevels(this.levels, this.level));
   }
 
@@ -108,6 +110,16 @@ export class HlsStream {
     }
   }
 
+  /** The other renditions exist now: moves up without a gap, then hls.js chooses. */
+  async ladderReady() {
+    const { hls } = this;
+    hls.autoLevelCapping = -1;
+    hls.once(this.Hls.Events.LEVEL_SWITCHED, () => {
+      hls.loadLevel = -1;
+    });
+    await this.setLevel(this.levels[0]);
+  }
+
   #mainBuffered() {
     return new Promise((resolve) => {
       const listen = (_, { frag }) => {
@@ -152,6 +164,8 @@ export class FileStream {
   }
 
   async setLevel() {}
+
+  async ladderReady() {}
 
   async unstick(time) {
     this.video.currentTime = Math.max(0, time - TAIL);

@@ -18,6 +18,7 @@ export class Timeline {
     this.scrub.setAttribute("aria-valuemax", this.frames - 1);
     player.addEventListener("frame", ({ detail }) => this.#move(detail.frame));
     player.addEventListener("buffered", () => this.#drawBuffered());
+    player.addEventListener("limit", () => this.#drawUnbuilt());
     new ResizeObserver(() => this.#drawRuler()).observe(this.scrub);
     this.#listenToPointer();
     this.scrub.addEventListener("keydown", (event) => this.#onKey(event));
@@ -49,6 +50,14 @@ export class Timeline {
       bars.push(draw("rect", { class: "loaded", x: this.#percent(from), y: 0, width: this.#percent(to - from), height: "100%" }));
     }
     group.replaceChildren(...bars);
+  }
+
+  /** What the preview does not reach yet. */
+  #drawUnbuilt() {
+    const from = this.player.last + 1;
+    const bar = this.root.querySelector("[data-unbuilt]");
+    bar.setAttribute("x", this.#percent(from));
+    bar.setAttribute("width", this.#percent(this.frames - from));
   }
 
   #drawRuler() {

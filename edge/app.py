@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
@@ -23,7 +24,7 @@ from edge.grants import Grants
 from edge.hydrate import Hydrator
 from edge.live import SUFFIX, LivePlaylists
 from edge.metrics import Metrics
-from edge.origin import Origin
+from edge.origin import Facts, Origin
 from edge.ranges import Answer, answer
 
 log = structlog.get_logger("edge.guard")
@@ -35,6 +36,7 @@ Headers = list[tuple[bytes, bytes]]
 
 #: Characters after the media id; the Caddyfile says the same. A name in a file system has up to 255 bytes.
 _LONGEST = 250
+_PIECE = 256 * 1024
 _COLLECT_EVERY = 30.0
 _EXPIRE_EVERY = 3600.0
 
@@ -118,18 +120,23 @@ class Guard:
             return await reply.refuse(404)
         if grant.rest.endswith(SUFFIX):
             return await self._serve_live(scope, grant, reply)
-        self._admit(grant)
-        if self.cache.has(grant.key):
-            await reply.start(200, [(b"x-edge-serve", b"1"), (b"content-length", b"0")])
-            await reply.end()
-            return "handed_to_caddy"
-        return await self._fetch(scope, grant, reply)
+        granted = self._admit(grant)
+        if not self.cache.has(grant.key):
+            return await self._fetch(scope, grant, reply)
+        if not granted:
+            return await self._serve_stored(scope, grant, reply)
+        await reply.start(200, [(b"x-edge-serve", b"1"), (b"content-length", b"0")])
+        await reply.end()
+        return "handed_to_caddy"
 
-    def _admit(self, grant: Grant) -> None:
+    def _admit(self, grant: Grant) -> bool:
+        """Whether Caddy can serve this grant from now on; without room for a link it cannot."""
         try:
             self.grants.make(grant)
-        except OSError as error:  # a full disk: the guard serves each request itself
+        except OSError as error:
             log.warning("grant_not_writable", reason=error.strerror)
+            return False
+        return True
 
     async def _fetch(self, scope: Message, grant: Grant, reply: Reply) -> str:
         flight = self._hydrator.join(grant.key)
@@ -139,6 +146,17 @@ class Guard:
             pieces = self._hydrator.stream(flight, facts, decided.start, decided.end)
             async with contextlib.aclosing(pieces):
                 return await reply.send_answer(decided, pieces, "streamed")
+
+    async def _serve_stored(self, scope: Message, grant: Grant, reply: Reply) -> str:
+        with self.cache.path(grant.key).open("rb", buffering=0) as file:
+            stat = os.fstat(file.fileno())
+            decided = answer(dict(scope["headers"]), Facts(stat.st_size, "", stat.st_mtime_ns))
+
+            async def pieces() -> AsyncGenerator[bytes]:
+                for start in range(decided.start, decided.end, _PIECE):
+                    yield os.pread(file.fileno(), min(_PIECE, decided.end - start), start)
+
+            return await reply.send_answer(decided, pieces(), "served_by_guard")
 
     async def _serve_live(self, scope: Message, grant: Grant, reply: Reply) -> str:
         playlist = await self._live.get(grant.key)

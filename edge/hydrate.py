@@ -104,6 +104,8 @@ class Hydrator:
         except RushesError as error:
             flight.error = error
             log.warning("flight_failed", code=error.code, key=flight.key, sentence=error.sentence)
+        except OSError as error:  # the cache could not even be looked at
+            log.warning("cache_not_readable", reason=error.strerror)
         finally:
             if result == "failed" and flight.error is None:  # cancelled, or a fault of ours: nobody shall wait on
                 flight.error = Unavailable("flight_ended", "The object could not be fetched.")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from app.core.errors import Unavailable
 from app.core.storage import Changed, Missing, Storage, translated
@@ -170,8 +170,9 @@ def abort_copy(storage: Storage, key: str, upload_id: str) -> None:
 def read_back(storage: Storage, key: str) -> Locked | None:
     """What the storage says of a master: size, checksum, lock. None when it is not there or bears no lock."""
     try:
+        # The stubs promise a lock on every object; there is none on an unlocked one.
         with translated("reading the lock back"):
-            head = storage["promoter"].head_object(Bucket=storage.bucket("masters"), Key=key, ChecksumMode="ENABLED")
+            head: Mapping[str, Any] = storage["promoter"].head_object(Bucket=storage.bucket("masters"), Key=key, ChecksumMode="ENABLED")
     except Missing:
         return None
     mode, until = head.get("ObjectLockMode"), head.get("ObjectLockRetainUntilDate")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from flask import Flask, Response, g, request
-from prometheus_client import Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 REQUESTS = Counter("rushes_web_requests_total", "Requests answered", ["endpoint", "method", "status"])
 SECONDS = Histogram(
@@ -30,3 +32,12 @@ def register(app: Flask) -> None:
         if "begun" in g:
             SECONDS.labels(endpoint).observe(time.perf_counter() - g.begun)
         return response
+
+
+def render() -> bytes:
+    """All workers' counts in Prometheus' text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -245,7 +245,7 @@ def facts_of(preview: Preview | None) -> list[tuple[str, str]]:
     if preview is None or not preview.probe:
         return []
     probe: Mapping[str, Any] = preview.probe
-    rows = [("Container", str(probe.get("container", "")).upper())]
+    rows = [("Container", container_words(str(probe.get("container", ""))))]
     video, audio = probe.get("video"), probe.get("audio") or ()
     if video:
         rows += _video_facts(video)
@@ -283,6 +283,26 @@ def _audio_words(stream: Mapping[str, Any]) -> str:
     channels = int(stream.get("channels") or 0)
     layout = stream.get("layout") or f"{channels} channel{'s' if channels != 1 else ''}"
     return f"{str(stream.get('codec', '')).upper()} {layout}, {int(stream.get('sample_rate') or 0) / 1000:g} kHz"
+
+
+#: ffmpeg's demuxer names, as people call the files.
+_CONTAINERS = {
+    "mov,mp4,m4a,3gp,3g2,mj2": "QuickTime / MP4",
+    "matroska,webm": "Matroska / WebM",
+    "mxf": "MXF",
+    "mpegts": "MPEG transport stream",
+    "mpeg": "MPEG program stream",
+    "avi": "AVI",
+    "wav": "WAV",
+    "png_pipe": "PNG",
+    "jpeg_pipe": "JPEG",
+    "tiff_pipe": "TIFF",
+}
+
+
+def container_words(name: str) -> str:
+    """A container as people call it, else ffmpeg's name for it."""
+    return _CONTAINERS.get(name, name.upper())
 
 
 def rate_words(rate: Fraction) -> str:

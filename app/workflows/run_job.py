@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter, Histogram
 from sqlalchemy import or_, select, update
 
 from app.core.errors import Conflict, Rejected, RushesError, Unavailable
@@ -25,6 +26,11 @@ from app.models import Job, utc_now
 from app.workflows.context import Context
 
 log = structlog.get_logger(__name__)
+
+JOBS = Counter("rushes_jobs_total", "Jobs that ended, or wait for another attempt", ["kind", "outcome"])
+SECONDS = Histogram(
+    "rushes_job_seconds", "Time of one attempt", ["kind"], buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
+)
 
 LEASE = timedelta(seconds=30)
 BEAT_SECONDS = 0.5
@@ -78,7 +84,7 @@ def run_job(context: Context, job_id: UUID, body: Body, on_failure: OnFailure | 
             return
         log.info("job_begun", attempt=job.attempt)
         try:
-            with _alive(context, job):
+            with _alive(context, job), SECONDS.labels(job.kind).time():
                 body(context, job)
         except Stopped:
             _finish(context, job, "cancelled")
@@ -183,6 +189,7 @@ def _wanted(context: Context, job: RunningJob) -> bool:
 
 
 def _finish(context: Context, job: RunningJob, outcome: str, error: RushesError | None = None) -> None:
+    JOBS.labels(job.kind, outcome).inc()
     with context.unit_of_work() as session:
         session.execute(
             update(Job)
@@ -206,6 +213,7 @@ def _again_or_fail(
     if job.last_attempt:
         _fail(context, job, on_failure, error)
         return
+    JOBS.labels(job.kind, "again").inc()
     wait = BACKOFF[min(job.attempt, len(BACKOFF)) - 1]
     if not logged:
         log.warning("job_waits", code=error.code, seconds=wait)

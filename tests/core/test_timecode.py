@@ -89,7 +89,8 @@ def test_four_labels_are_dropped_at_59_94() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "12", "1:2:3", "00:00:00:25", "00:60:00:00", "00:00:60:00", "24:00:00:00", "aa:bb:cc:dd", "٠٠:00:00:00"]
+    "text",
+    ["", "12", "1:2:3", "00:00:00:25", "00:60:00:00", "00:00:60:00", "24:00:00:00", "aa:bb:cc:dd", "٠٠:00:00:00"],
 )
 def test_what_is_no_timecode_is_refused(text: str) -> None:
     with pytest.raises(Rejected) as caught:

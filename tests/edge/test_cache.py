@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from app.core.signing import new_scope
 from tests.edge.harness import ROOT, Edge, media_id, token, url
 from tests.edge.storage import S3
 from tests.edge.wire import Wire
@@ -127,6 +128,22 @@ def test_a_disk_that_is_full_does_not_stop_delivery(make_edge: Callable[..., Edg
     assert not list((edge.cache / "tmp").iterdir())
     assert edge.metric("guard_cache_reserved_bytes") == 0
     assert "cache_not_writable" in edge.log.read_text()
+
+
+def test_without_room_for_a_grant_the_guard_serves_by_itself(edge: Edge, s3: S3, wire: Wire) -> None:
+    key = f"hls/{media_id()}/b0/x.m4s"
+    body = secrets.token_bytes(MIB)
+    s3.put(key, body)
+    scope = new_scope("v")
+    (edge.cache / "grants" / scope).touch()  # where the folder should be
+    address = url(key, scope=scope)
+    for _ in range(3):
+        assert edge.get(address).body == body
+        assert edge.settled()
+    part = edge.get(address, headers={"Range": "bytes=1000-300999"})
+    assert (part.status, part.body) == (206, body[1000:301_000])
+    assert part.headers["etag"] == edge.get(url(key)).headers["etag"]
+    assert wire.count(key) == 1
 
 
 def test_a_restart_keeps_objects_and_grants(make_edge: Callable[..., Edge], s3: S3, wire: Wire) -> None:

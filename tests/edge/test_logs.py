@@ -38,15 +38,11 @@ def test_nothing_secret_is_logged(make_edge: Callable[..., Edge], s3: S3, wire: 
     assert edge.get(part, "PUT", headers, b"x").status == 502
 
     # A grant that the guard cannot write, and a body that breaks off in the middle.
-    (edge.cache / "grants").chmod(0)
-    wire.cut_after = 100_000
     broken = token(media)
-    try:
-        edge.get(f"/v/{broken}/hls/{media}/b0/y.m4s")
-        s3.put(f"hls/{media}/b0/y.m4s", b"y" * 3_000_000)
-        edge.raw(f"/v/{broken}/hls/{media}/b0/y.m4s".encode())
-    finally:
-        (edge.cache / "grants").chmod(0o700)
+    (edge.cache / "grants" / broken.split(".")[1]).touch()
+    s3.put(f"hls/{media}/b0/y.m4s", b"y" * 3_000_000)
+    wire.cut_after = 100_000
+    edge.raw(f"/v/{broken}/hls/{media}/b0/y.m4s".encode())
     wire.reset_faults()
 
     # The guard is away while Caddy still answers.
@@ -61,7 +57,8 @@ def test_nothing_secret_is_logged(make_edge: Callable[..., Edge], s3: S3, wire: 
     edge.process.wait(20)  # type: ignore[union-attr]
 
     written = edge.log.read_text()
-    assert "edge_part_ended" in written
+    for event in ("edge_part_ended", "grant_not_writable", "flight_failed", "aborting with incomplete response"):
+        assert event in written
     for secret in (
         share,
         cookie,

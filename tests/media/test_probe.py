@@ -45,7 +45,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     ),
     "29.97 mkv": ("a.mkv", (*picture(rate="30000/1001"), *FAST), {"rate": "30000/1001", "frame_count": 60}),
     "120": ("a.mp4", (*picture(rate="120"), *FAST), {"rate": "60/1", "frame_count": 120}),
-    "119.88": ("a.mp4", (*picture(rate="120000/1001"), *FAST), {"rate": "60000/1001"}),
+    "100": ("a.mp4", (*picture(rate="100"), *FAST), {"rate": "50/1", "frame_count": 100}),
     "gif": ("a.gif", picture(rate="10"), {"rate": "10/1", "frame_count": 20, "alpha": True, "kind": "video"}),
     "interlaced": (
         "a.mp4",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import Conflict, ConfigurationError, Unavailable
+from app.core.errors import ConfigurationError, Conflict, Unavailable
 from app.core.settings import EdgeSettings, WebSettings, WorkerSettings
 from app.stack import environment, logs, ports, processes, procfile, state
 from app.stack.lock import InstanceLock

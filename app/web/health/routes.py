@@ -6,11 +6,12 @@ import hmac
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
 from app.core.errors import NotFound
 from app.extensions import db, limiter
+from app.web.metrics import render
 from app.web.security import is_loopback, public
 from app.web.services import services
 
@@ -53,4 +54,4 @@ def metrics() -> ResponseReturnValue:
         allowed = not forwarded and is_loopback(request.remote_addr or "")
     if not allowed:
         raise NotFound("not_found", "There is nothing here, or it is not yours to see.")
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return Response(render(), content_type=CONTENT_TYPE_LATEST)

@@ -117,7 +117,7 @@ class Guard:
             return await reply.text(b"ok\n" if path == "/healthz" else self.metrics.text(), path[1:])
         grant = verify(self._ring, path, now=time.time())
         if len(grant.rest) >= _LONGEST:
-            return await reply.refuse(404)
+            raise NotFound("long_name", "No object has so long a name.")
         if grant.rest.endswith(SUFFIX):
             return await self._serve_live(scope, grant, reply)
         granted = self._admit(grant)
@@ -125,9 +125,7 @@ class Guard:
             return await self._fetch(scope, grant, reply)
         if not granted:
             return await self._serve_stored(scope, grant, reply)
-        await reply.start(200, [(b"x-edge-serve", b"1"), (b"content-length", b"0")])
-        await reply.end()
-        return "handed_to_caddy"
+        return await reply.hand_to_caddy()
 
     def _admit(self, grant: Grant) -> bool:
         """Whether Caddy can serve this grant from now on; without room for a link it cannot."""
@@ -190,6 +188,12 @@ class Reply:
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def hand_to_caddy(self) -> str:
+        """The grant is made and the file is here."""
+        await self.start(200, [(b"x-edge-serve", b"1"), (b"content-length", b"0")])
+        await self.end()
+        return "handed_to_caddy"
 
     async def text(self, body: bytes, outcome: str) -> str:
         headers = [(b"content-type", b"text/plain; version=0.0.4"), (b"content-length", b"%d" % len(body))]

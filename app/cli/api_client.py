@@ -53,9 +53,7 @@ class Client:
         self._url = url
         self._token = token
         timeout = urllib3.Timeout(connect=5, read=300)
-        self._http = urllib3.PoolManager(
-            maxsize=IN_FLIGHT + 1, timeout=timeout, retries=False, blocksize=_READ
-        )
+        self._http = urllib3.PoolManager(maxsize=IN_FLIGHT + 1, timeout=timeout, retries=False, blocksize=_READ)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One request to the API; its JSON, None when empty. Raises the typed error of the answer."""
@@ -89,9 +87,7 @@ class Client:
             on_begun(upload["uploadId"])
         identity = str(upload["uploadId"])
         whole = hashlib.sha256()
-        stored = {
-            part["number"]: part.get("sha256") for part in upload.get("parts", ()) if part.get("sha256")
-        }
+        stored = {part["number"]: part.get("sha256") for part in upload.get("parts", ()) if part.get("sha256")}
         sent = 0
         with path.open("rb") as file, ThreadPoolExecutor(IN_FLIGHT) as pool:
             for batch in _batches(file, size, int(upload["partSize"]), whole):
@@ -117,9 +113,7 @@ class Client:
             if status["state"] in ("complete", "error"):
                 return status
             time.sleep(0.5)
-        raise Unavailable(
-            "still_processing", "The previews are not complete yet; the page of the asset shows more."
-        )
+        raise Unavailable("still_processing", "The previews are not complete yet; the page of the asset shows more.")
 
     def _put(self, path: Path, upload_id: str, part: _Part) -> None:
         claim = {"number": part.number, "size": part.size, "sha256": part.sha256}
@@ -138,9 +132,7 @@ class Client:
                 return
             if answer.status not in (403, 408, 429, 500, 502, 503, 504):
                 break
-        raise Unavailable(
-            "part_not_stored", f"Part {part.number} of {path.name} could not be stored; try again."
-        )
+        raise Unavailable("part_not_stored", f"Part {part.number} of {path.name} could not be stored; try again.")
 
     def _send(self, method: str, url: str, headers: dict[str, str], body: Any) -> urllib3.BaseHTTPResponse:
         try:

@@ -21,9 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="rushes", description="Video masters in, locked, previewed, reviewed."
-    )
+    parser = argparse.ArgumentParser(prog="rushes", description="Video masters in, locked, previewed, reviewed.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
@@ -44,9 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--project", required=True)
     doctor = add("doctor", "say which programs and servers are used here, and why")
     for each in (up, upload, demo, doctor):
-        each.add_argument(
-            "--instance", default="instance", metavar="DIR", help="folder of the instance (./instance)"
-        )
+        each.add_argument("--instance", default="instance", metavar="DIR", help="folder of the instance (./instance)")
     add("edge", "run the guard and Caddy (Procfile)")
     add("migrate", "bring the database to this release (Procfile)")
     add("setup", "make the first administrator from ADMIN_EMAIL, ADMIN_PASSWORD, ORGANIZATION_NAME")

@@ -48,9 +48,7 @@ def run(args: Namespace) -> None:
 
 
 class _Up:
-    def __init__(
-        self, args: Namespace, instance: Instance, supervisor: Supervisor, lock: InstanceLock
-    ) -> None:
+    def __init__(self, args: Namespace, instance: Instance, supervisor: Supervisor, lock: InstanceLock) -> None:
         self._args = args
         self._instance = instance
         self._supervisor = supervisor
@@ -143,9 +141,7 @@ class _Up:
             _say("  It answers on this machine only; PUBLIC_URL=https://your.host bin/up lets others in.")
         if os.environ.get("SSH_CONNECTION"):
             host, port = os.environ["SSH_CONNECTION"].split()[2], state.ports["edge"]
-            _say(
-                f"  From your own machine:  ssh -L {port}:localhost:{port} {host}   (then the address above)"
-            )
+            _say(f"  From your own machine:  ssh -L {port}:localhost:{port} {host}   (then the address above)")
         if state.demo_done:
             _say(f"  Try first: {self._page()}")
         _say(f"  Ctrl-C stops everything. Logs: {instance.log_folder}\n")

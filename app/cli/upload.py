@@ -53,9 +53,7 @@ def meter(name: str) -> Progress:
             return
         shown = now
         speed = sent / max(now - begun, 0.001) / 1e6
-        sys.stdout.write(
-            f"{name}: {100 * sent // max(whole, 1)} % of {whole / 1e6:.1f} MB, {speed:.1f} MB/s\n"
-        )
+        sys.stdout.write(f"{name}: {100 * sent // max(whole, 1)} % of {whole / 1e6:.1f} MB, {speed:.1f} MB/s\n")
         sys.stdout.flush()
 
     return show

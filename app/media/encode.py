@@ -131,7 +131,10 @@ def _measured(folder: Path, rendition: Rendition, chunk: Chunk, plan: Plan) -> R
     files = _numbered(place, chunk.first_segment)
     if init is None or not files:
         return None
-    segments = tuple(_segment(path, chunk.first_segment + number, init) for number, path in enumerate(files))
+    found = [_segment(path, chunk.first_segment + number, init) for number, path in enumerate(files)]
+    segments = tuple(segment for segment in found if segment is not None)
+    if not segments:
+        return None
     for segment in segments[:-1]:
         if segment.frames != plan.grid.segment_frames:
             raise MediaFailed("media_failed", "A segment of this chunk is not on the frame grid.")
@@ -140,10 +143,13 @@ def _measured(folder: Path, rendition: Rendition, chunk: Chunk, plan: Plan) -> R
     return RenditionFacts(rendition.name, fmp4.codec(init), hashlib.sha256(init).hexdigest(), segments)
 
 
-def _segment(path: Path, index: int, init: bytes) -> Segment:
+def _segment(path: Path, index: int, init: bytes) -> Segment | None:
+    """The facts of one file; None for the empty one that the muxer leaves where the source has ended."""
     data = _read(path) or b""
     parts = fmp4.fragments(data, init)
-    if not parts or not parts[0].starts_with_key:
+    if not parts:
+        return None
+    if not parts[0].starts_with_key:
         raise MediaFailed("media_failed", "A segment of this chunk does not begin with a key frame.")
     first = parts[0]
     frames = sum(len(part.sizes) for part in parts)

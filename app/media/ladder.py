@@ -39,8 +39,11 @@ def renditions(width: int, height: int) -> tuple[Rendition, ...]:
     own_width, own_height = _even(width), _even(height)
     largest = ladder[0].width * ladder[0].height if ladder else 0
     if own_width * own_height >= OWN_SIZE_GAIN * largest and not _fills(width, height, RUNGS[0][0]):
-        own = Rendition(f"v{min(own_width, own_height)}", own_width, own_height, _rate_for(own_width * own_height))
-        ladder.insert(0, own)
+        rate = max([_rate_for(own_width * own_height), *(rendition.maxrate for rendition in ladder[:1])])
+        # A tall or wide picture can be as narrow as a rung's box: then its long side names it.
+        taken = {rendition.name for rendition in ladder}
+        name = next(name for side in sorted((own_width, own_height)) if (name := f"v{side}") not in taken)
+        ladder.insert(0, Rendition(name, own_width, own_height, rate))
     return tuple(ladder)
 
 

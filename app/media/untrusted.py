@@ -129,8 +129,13 @@ def _start(argv: Sequence[str], folder: Path, time_limit: float, limits: Limits)
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of ours. No character-set modules either: a static ffprobe crashes on loading the system's."""
-    return {"LC_ALL": "C", "HOME": str(folder), "TMPDIR": str(folder), "GCONV_PATH": "/nonexistent"}
+    """Nothing of ours.
+
+    No character-set modules: a static ffprobe crashes on loading the system's. Few heaps: glibc reserves
+    address space for one a thread, which on many cores would use up the limit.
+    """
+    own = str(folder)
+    return {"LC_ALL": "C", "HOME": own, "TMPDIR": own, "GCONV_PATH": "/nonexistent", "MALLOC_ARENA_MAX": "4"}
 
 
 def _hand_over(folder: Path, user: int) -> None:

@@ -56,7 +56,17 @@ def make(film: Film, folder: Path, heights: tuple[int, ...] = (360, 180)) -> Pat
     joint = folder / "joint.mp4"
     segments = sorted(folder.glob(f"v{heights[0]}_0*.m4s"))
     joint.write_bytes(b"".join(path.read_bytes() for path in (folder / f"v{heights[0]}_init.mp4", *segments)))
-    remux = [*FFMPEG, "-copyts", "-i", str(joint), "-c", "copy", "-movflags", "+faststart", str(folder / "proxy.mp4")]
+    remux = [
+        *FFMPEG,
+        "-copyts",
+        "-i",
+        str(joint),
+        "-c",
+        "copy",
+        "-movflags",
+        "+faststart",
+        str(folder / "proxy.mp4"),
+    ]
     subprocess.run(remux, check=True, timeout=60)
     return folder
 
@@ -94,9 +104,21 @@ def _encode_segment(film: Film, source: Path, folder: Path, index: int, heights:
     names = [f"[s{height}]" for height in heights]
     graph = f"[0:v:0]fps={film.rate}:start_time={start}:round=near,setsar=1,split={len(heights)}"
     graph += "".join(f"[o{height}]" for height in heights)
-    graph += "".join(f";[o{height}]scale=-2:{height}{name}" for height, name in zip(heights, names, strict=True))
+    graph += "".join(
+        f";[o{height}]scale=-2:{height}{name}" for height, name in zip(heights, names, strict=True)
+    )
     seek = ["-ss", start] if index else []
-    command = [*FFMPEG, "-copyts", "-start_at_zero", "-noaccurate_seek", *seek, "-i", str(source), "-filter_complex", graph]
+    command = [
+        *FFMPEG,
+        "-copyts",
+        "-start_at_zero",
+        "-noaccurate_seek",
+        *seek,
+        "-i",
+        str(source),
+        "-filter_complex",
+        graph,
+    ]
     gop = str(round(2 * film.rate))
     for height, name in zip(heights, names, strict=True):
         command += ["-map", name, *X264, "-g", gop, "-keyint_min", gop, "-frames:v", str(count),

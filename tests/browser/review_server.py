@@ -38,7 +38,16 @@ class Room:
         self.media = media
         self.films = films
         self.ready = True
-        self.status = View(code="ready", word="Ready", kind="ok", icon="done", detail="", progress=None, settled=True, retry=False)
+        self.status = View(
+            code="ready",
+            word="Ready",
+            kind="ok",
+            icon="done",
+            detail="",
+            progress=None,
+            settled=True,
+            retry=False,
+        )
         self.comments: list[dict[str, Any]] = []
         self.posted: list[dict[str, str]] = []
         self.post_status = 200
@@ -52,7 +61,9 @@ class Room:
         self.mp4_only = False
         self.built: int | None = None  # segments of a preview that is still being built
         self.lock: View | None = View(retain_until=datetime(2031, 3, 2, tzinfo=UTC))
-        self.env = Environment(loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined)
+        self.env = Environment(
+            loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined
+        )
         self.env.filters["when"] = _when
         user = View(is_authenticated=True, name="Lewis Obi", email="lewis@example.org", initials="LO")
         self.env.globals.update(
@@ -78,7 +89,11 @@ class Room:
         """The text of a playlist while only the first `built` segments of the smallest rendition and of the sound
         exist; the other playlists do not (None)."""
         if file.name == "master.m3u8":
-            return file.read_text().replace("v180.m3u8", "v180.live.m3u8").replace("audio.m3u8", "audio.live.m3u8")
+            return (
+                file.read_text()
+                .replace("v180.m3u8", "v180.live.m3u8")
+                .replace("audio.m3u8", "audio.live.m3u8")
+            )
         done = file.with_name(file.name.replace(".live.", ".")).read_text()
         if not file.name.endswith(".live.m3u8"):
             return done if self.built == 99 else None
@@ -154,7 +169,10 @@ class Handler(BaseHTTPRequestHandler):
         return self._send(200, text.encode(), "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
-        form = {key: values[0] for key, values in parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()).items()}
+        form = {
+            key: values[0]
+            for key, values in parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()).items()
+        }
         parts = urlsplit(self.path).path.split("/")
         assert form["csrf_token"] == "token"
         name = parts[2] if parts[1] == "assets" else next(iter(self.room.films))
@@ -171,7 +189,9 @@ class Handler(BaseHTTPRequestHandler):
         self.room.add(int(form["frame_in"]), form["body"], author="Lewis Obi", mine=True, minutes=0)
         if self.headers["HX-Request"]:
             return self._send(200, self.room.fragment("comments", name).encode(), "text/html; charset=utf-8")
-        return self._send(303, b"", "text/plain", {"Location": f"/assets/{name}/review?v=2&f={form['frame_in']}"})
+        return self._send(
+            303, b"", "text/plain", {"Location": f"/assets/{name}/review?v=2&f={form['frame_in']}"}
+        )
 
     def _media(self, token: str, rest: str) -> None:
         if token not in self.room.valid:
@@ -181,7 +201,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.room.built is None or file.suffix != ".m3u8":
             return self._file(file)
         text = self.room.growing(file)
-        return self._send(404, b"", "text/plain") if text is None else self._send(200, text.encode(), TYPES[".m3u8"])
+        return (
+            self._send(404, b"", "text/plain")
+            if text is None
+            else self._send(200, text.encode(), TYPES[".m3u8"])
+        )
 
     def _file(self, file: Path) -> None:
         if not file.is_file():
@@ -196,7 +220,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        fixed = {"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": CSP, "Cache-Control": "no-store"}
+        fixed = {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            "Content-Security-Policy": CSP,
+            "Cache-Control": "no-store",
+        }
         for name, value in {**fixed, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -221,13 +250,19 @@ def serve(room: Room) -> Iterator[str]:
 
 
 def _when(moment: datetime) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), moment.strftime("%Y-%m-%d %H:%M"))
+    return Markup('<time datetime="{}">{}</time>').format(
+        moment.isoformat(), moment.strftime("%Y-%m-%d %H:%M")
+    )
 
 
 def _url_for(endpoint: str, **values: Any) -> str:
     if endpoint == "review.delete_comment":
         return f"/comments/{values['comment_id']}/delete"
     if endpoint.startswith("review."):
-        rest = {"review.post_comment": "comments", "review.comments": "comments", "review.preview_status": "preview-status"}
+        rest = {
+            "review.post_comment": "comments",
+            "review.comments": "comments",
+            "review.preview_status": "preview-status",
+        }
         return f"/assets/{values['asset_id']}/review/{rest[endpoint]}?v=2"
     return f"/{endpoint}"

@@ -135,7 +135,7 @@ def test_without_room_for_a_grant_the_guard_serves_by_itself(edge: Edge, s3: S3,
     body = secrets.token_bytes(MIB)
     s3.put(key, body)
     scope = new_scope("v")
-    (edge.cache / "grants" / scope).touch()  # where the folder should be
+    (edge.cache / "grants" / scope).symlink_to("nowhere")  # no folder can be made there
     address = url(key, scope=scope)
     for _ in range(3):
         assert edge.get(address).body == body

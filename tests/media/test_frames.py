@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,8 +24,8 @@ def _two_renditions(plan: Plan) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def built(film: Film, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Film, Build]]:
-    yield film, build(tools, film.path, tmp_path_factory.mktemp("build"), change=_two_renditions)
+def built(film: Film, tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> tuple[Film, Build]:
+    return film, build(tools, film.path, tmp_path_factory.mktemp("build"), change=_two_renditions)
 
 
 @pytest.mark.parametrize("rendition", TWO, ids=lambda rendition: rendition.name)

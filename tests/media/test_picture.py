@@ -24,6 +24,7 @@ from tests.media.coded import HEIGHT, WIDTH, decoded
 from tests.media.coded import picture as coded_picture
 from tests.media.test_probe import FAST, TONE, make, picture
 
+JOINED = ("-map", "0:v", "-map", "[s]")
 RED = (200, 60, 40)
 PLAIN = ("-f", "lavfi", "-i", "color=c=0xC83C28:s=160x96:r=25:d=1,format=gbrp")
 SD_TAGS = ("-color_primaries", "smpte170m", "-color_trc", "smpte170m", "-colorspace", "smpte170m")
@@ -137,13 +138,13 @@ def test_pixels_become_square_and_upright(tools: Tools, tmp_path: Path) -> None:
     [
         (("-ac", "1"), 400, 400),
         (
-            ("-filter_complex", "[1:a][2:a]join=inputs=2:channel_layout=stereo[s]", "-map", "0:v", "-map", "[s]"),
+            ("-filter_complex", "[1:a][2:a]join=inputs=2:channel_layout=stereo[s]", *JOINED),
             400,
             900,
         ),
         (("-map", "0:v", "-map", "1:a", "-map", "2:a"), 400, 900),
         (
-            ("-filter_complex", "[1:a][2:a]amerge=inputs=2,pan=16c|c0=c0|c1=c1[s]", "-map", "0:v", "-map", "[s]"),
+            ("-filter_complex", "[1:a][2:a]amerge=inputs=2,pan=16c|c0=c0|c1=c1[s]", *JOINED),
             400,
             900,
         ),
@@ -173,6 +174,17 @@ def test_sound_is_cut_and_filled_to_the_pictures_length(tools: Tools, tmp_path: 
         made = build(tools, path, tmp_path / name)
         assert made.audio
         assert 0 <= float(sum(made.audio.durations)) - 3 < 0.065
+
+
+def test_sound_that_begins_late_begins_late(tools: Tools, tmp_path: Path) -> None:
+    tone = ("-itsoffset", "0.8", "-f", "lavfi", "-i", "sine=r=48000:d=2")
+    path = make(tools, tmp_path, "a.mov", (*picture(seconds=3), *tone, *FAST, "-c:a", "pcm_s16le"))
+    made = build(tools, path, tmp_path)
+    command = [tools.ffmpeg, "-nostdin", "-v", "error", "-copyts", "-i", str(made.whole("a"))]
+    command += ["-af", "aresample=async=1:first_pts=0", "-ac", "1", "-f", "s16le", "-"]
+    raw = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+    loud = np.flatnonzero(np.abs(np.frombuffer(raw, np.int16).astype(int)) > 1500)
+    assert abs(loud[0] / 48000 - 0.8) < 0.005
 
 
 def test_a_film_without_sound_has_none(tools: Tools, tmp_path: Path) -> None:

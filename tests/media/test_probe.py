@@ -64,7 +64,8 @@ CASES: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     ),
     "hdr": (
         "a.mov",
-        (*picture(), "-vf", "format=yuv422p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc",
+        (*picture(), "-vf",
+         "format=yuv422p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc",
          "-c:v", "prores_ks", "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"),
         {"color_transfer": "smpte2084", "color_primaries": "bt2020", "color_matrix": "bt2020nc", "bit_depth": 10},
     ),

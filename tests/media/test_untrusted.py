@@ -49,7 +49,7 @@ def test_the_environment_is_empty_and_the_folder_is_home(folder: Path) -> None:
     finally:
         del os.environ["RUSHES_TEST_SECRET"]
     names = dict(line.split("=", 1) for line in lines)
-    assert set(names) == {"LC_ALL", "HOME", "TMPDIR", "GCONV_PATH"}
+    assert set(names) == {"LC_ALL", "HOME", "TMPDIR", "GCONV_PATH", "MALLOC_ARENA_MAX"}
     assert names["HOME"] == names["TMPDIR"] == str(folder)
     assert shell(folder, "pwd").strip() == str(folder)
 

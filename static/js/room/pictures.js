@@ -9,6 +9,7 @@ const SLOW = 300; // ms without "seeked" after which a newer wish is taken up
 const STUCK = 1000; // ms of seeking in a buffered place
 const TICK = 100; // ms
 const RESCUES = 3;
+const RETREAT = 16; // frames: where even that does not help, the nearest picture that can be had is before it
 
 export class Pictures {
   /**
@@ -96,8 +97,9 @@ class Seek {
     this.#start();
   }
 
-  #start() {
-    this.frame = this.wanted();
+  #start(retreat = 0) {
+    this.asked = this.wanted();
+    this.frame = Math.max(0, this.asked - retreat);
     this.began = performance.now();
     this.seekedAt = 0;
     this.picture = null;
@@ -128,15 +130,15 @@ class Seek {
     const now = performance.now();
     if (this.seekedAt) {
       if (now - this.seekedAt > PICTURE_WAIT) this.#finish(this.picture ?? this.frame);
-    } else if (now - this.began > SLOW && this.wanted() !== this.frame) {
+    } else if (now - this.began > SLOW && this.wanted() !== this.asked) {
       this.#start();
-    } else if (now - this.began > STUCK && this.rescues < RESCUES && this.pictures.buffered(this.pictures.time(this.frame))) {
+    } else if (now - this.began > STUCK && this.pictures.buffered(this.pictures.time(this.frame))) {
       this.#rescue();
     }
   }
 
   #finish(shown) {
-    this.resolve({ asked: this.frame, shown });
+    this.resolve({ asked: this.asked, shown });
   }
 
   async #rescue() {
@@ -144,7 +146,7 @@ class Seek {
     this.rescuing = true;
     await this.unstick(this.pictures.time(this.frame));
     this.rescuing = false;
-    if (this.timer) this.#start();
+    if (this.timer) this.#start(this.rescues > RESCUES ? RETREAT * (this.rescues - RESCUES) : 0);
   }
 
   end() {

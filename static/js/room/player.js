@@ -11,7 +11,8 @@ import { openStream } from "./stream.js";
 import { Tokens } from "./tokens.js";
 
 const SPEEDS = [1, 2, 4];
-const EDGE_FRAMES = 3; // a growing list holds back its last two pictures
+// A decoder gives its last pictures only when the stream ends: two for reordering and one for each of its threads.
+const EDGE_FRAMES = 16;
 
 export class Player extends EventTarget {
   /**

@@ -39,6 +39,8 @@ def run(args: Namespace) -> None:
             _say(f"Ended what an interrupted run had left: {', '.join(found)}")
         instance = Instance(path, dict(os.environ), args.port)
         instance.open()
+        if instance.moved_from:
+            _say(f"Port {instance.moved_from} is taken; the site moves to {instance.state.ports['edge']}")
         supervisor = Supervisor(instance=path, log_folder=instance.log_folder, record=record, report=_say)
         _stop_on_signals(supervisor)
         _Up(args, instance, supervisor, lock).run()
@@ -157,9 +159,10 @@ def _stop_on_signals(supervisor: Supervisor) -> None:
         supervisor.ask_to_stop()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+            signal.signal(number, stop)
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(OSError):  # the terminal may be gone
         print(line, flush=True)

@@ -172,7 +172,9 @@ def read_back(storage: Storage, key: str) -> Locked | None:
     try:
         # The stubs promise a lock on every object; there is none on an unlocked one.
         with translated("reading the lock back"):
-            head: Mapping[str, Any] = storage["promoter"].head_object(Bucket=storage.bucket("masters"), Key=key, ChecksumMode="ENABLED")
+            head: Mapping[str, Any] = storage["promoter"].head_object(
+                Bucket=storage.bucket("masters"), Key=key, ChecksumMode="ENABLED"
+            )
     except Missing:
         return None
     mode, until = head.get("ObjectLockMode"), head.get("ObjectLockRetainUntilDate")

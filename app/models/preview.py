@@ -31,6 +31,8 @@ class Preview(Identified, Base):
     state: Mapped[str] = mapped_column(default="pending")
     build: Mapped[str | None] = mapped_column()
     plan: Mapped[dict[str, Any] | None] = mapped_column()
+    #: One encoder makes all chunks of a build: those of another one need another init segment.
+    encoder: Mapped[str | None] = mapped_column()
     probe: Mapped[dict[str, Any] | None] = mapped_column()
     rate_num: Mapped[int | None] = mapped_column()
     rate_den: Mapped[int | None] = mapped_column()

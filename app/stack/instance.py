@@ -28,12 +28,14 @@ class Instance:
     """`path` is its folder, `given` the environment that `rushes up` was started with.
 
     `open()` must come first, with the lock held: it settles ports, and says all faults at once.
+    `moved_from` is the front door's old port, when somebody else has taken it.
     """
 
     path: Path
     given: Mapping[str, str]
     port: int | None = None
     state: State = field(init=False)
+    moved_from: int | None = field(init=False, default=None)
 
     def open(self) -> None:
         """Read or make the state, settle the ports, check what every process will be told.
@@ -43,6 +45,8 @@ class Instance:
         self.state = load(self.state_path)
         kept = self.state.ports
         front = ports.front_door(kept.get("edge"), self.port)
+        if self.port is None and kept.get("edge", front) != front:
+            self.moved_from = kept["edge"]
         names = ("postgres", "redis", "web", *seaweed.PORTS)
         self.state.ports = {"edge": front, **ports.settle(names, {**kept, "edge": front})}
         self.state.run_path = str(self._run_path())

@@ -34,6 +34,7 @@ SETTINGS = {
     "effective_cache_size": "1GB", "random_page_cost": "1.1", "jit": "off", "max_wal_size": "1GB",
     "timezone": "UTC", "idle_in_transaction_session_timeout": "60s",
     "log_min_duration_statement": "500", "log_line_prefix": "%m [%p] ",
+    "max_logical_replication_workers": "0",
 }  # fmt: skip
 _CLONE_NEWUSER = 0x10000000
 _NOBODY = 65534
@@ -58,7 +59,10 @@ def service(folder: Path, port: int, password: str) -> Service:
     program = programs.postgres(folder)
     identity = _identity()
     _initialise(program.path, folder, password, identity)
-    options = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items()]
+    settings = {**SETTINGS, "port": str(port)}
+    if int(program.version.partition(".")[0]) >= 18:
+        settings["io_method"] = "sync"  # its workers cost more memory than a machine of one studio wins
+    options = [f"--{name}={value}" for name, value in settings.items()]
     return Service(
         name="postgres",
         title=f"PostgreSQL {program.version}",

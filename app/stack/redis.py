@@ -37,7 +37,7 @@ def service(folder: Path, port: int, password: str) -> Service:
     )  # fmt: skip
     return Service(
         name="redis",
-        title=f"Redis {program.version}",
+        title=f"{'Valkey' if 'valkey' in program.path.name else 'Redis'} {program.version}",
         command=(str(program.path), str(settings)),
         environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
         folder=folder,

@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import structlog
 from sqlalchemy import func, select, update
 
+from app.core import audit
 from app.core.errors import Unavailable
+from app.core.ids import random_name
 from app.core.queue import enqueue
 from app.media import encode
 from app.media.encode import EncoderLost
-from app.media.encoders import X264, Encoder
+from app.media.encoders import X264
 from app.media.plan import Plan
-from app.media.results import ChunkResult
 from app.models import Preview, PreviewChunk, utc_now
 from app.workflows.context import Context
+from app.workflows.plan_preview import order_pieces
 from app.workflows.preview_source import encoder, master_url, scratch, store_files, tools
 from app.workflows.run_job import RunningJob
 
@@ -32,8 +36,11 @@ class _Piece:
     build: str
     kind: str
     index: int
+    encoder: str
     plan: Plan
 
+
+log = structlog.get_logger(__name__)
 
 Made = tuple[str, list[Path], dict[str, Any]]
 """Kind of key, files below the folder, facts for the row."""
@@ -46,8 +53,13 @@ def encode_piece(context: Context, job: RunningJob) -> None:
         return
     make = {"video": _video, "audio": _audio, "poster": _poster}[piece.kind]
     with scratch(context) as folder:
-        with master_url(context, job.target_id) as url:
-            kind, paths, facts = make(context, job, piece, url, folder)
+        try:
+            with master_url(context, job.target_id) as url:
+                kind, paths, facts = make(context, job, piece, url, folder)
+        except EncoderLost as error:
+            encoder.cache_clear()  # the next build tests the card again
+            _begin_again(context, job, piece, error)
+            return
         job.report(95, "storing")
         store_files(context, kind, piece.media, piece.build, folder, paths)
     _record(context, job, piece, facts)
@@ -60,38 +72,48 @@ def _read(context: Context, job: RunningJob) -> _Piece | None:
         row = session.get(PreviewChunk, (preview.id, build, kind, index))
         if row is None or row.done_at is not None or preview.build != build or preview.state != "building":
             return None
-        return _Piece(preview.media, build, kind, index, Plan.from_json(preview.plan or {}))
+        return _Piece(
+            preview.media, build, kind, index, preview.encoder or X264.name, Plan.from_json(preview.plan or {})
+        )
 
 
 def _video(context: Context, job: RunningJob, piece: _Piece, url: str, folder: Path) -> Made:
     chunk = piece.plan.chunks[piece.index]
-
-    def run(with_encoder: Encoder, place: Path) -> ChunkResult:
-        return encode.encode_chunk(
-            tools(),
-            with_encoder,
-            url,
-            piece.plan,
-            chunk,
-            place,
-            on_progress=_reporter(context, job, piece, chunk.frames),
-            cancelled=job.stopped,
-        )
-
-    place = folder / "try"
-    place.mkdir()
-    try:
-        result = run(encoder(context.settings.gpu_device), place)
-    except EncoderLost:
-        encoder.cache_clear()  # the next job tests the card again
-        place = folder / "again"
-        place.mkdir()
-        result = run(X264, place)
-    for path in result.paths(place):
-        target = folder / path.relative_to(place)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
+    chosen = X264 if piece.encoder == X264.name else encoder(context.settings.gpu_device)
+    if piece.encoder != chosen.name:
+        raise EncoderLost("encoder_missing", "This build was begun with an encoder that this worker has not.")
+    result = encode.encode_chunk(
+        tools(),
+        chosen,
+        url,
+        piece.plan,
+        chunk,
+        folder,
+        on_progress=_reporter(context, job, piece, chunk.frames),
+        cancelled=job.stopped,
+    )
     return "hls", result.paths(folder), result.to_json()
+
+
+def _begin_again(context: Context, job: RunningJob, piece: _Piece, error: EncoderLost) -> None:
+    """Give the whole build to x264, under a new build id: chunks of two encoders do not fit together."""
+    log.warning("encoder_lost", code=error.code, build=piece.build)
+    with context.unit_of_work() as session:
+        preview = session.get_one(Preview, job.target_id, with_for_update=True)
+        if preview.build != piece.build or preview.state != "building":
+            return
+        preview.build, preview.encoder, preview.progress, preview.has_poster = random_name(12), X264.name, 0, False
+        session.flush()
+        audit.record(
+            session,
+            audit.SYSTEM,
+            "preview.begun_again",
+            organization_id=preview.organization_id,
+            target_kind="preview",
+            target_id=preview.id,
+            data={"reason": error.code, "build": preview.build},
+        )
+        order_pieces(session, preview, piece.plan)
 
 
 def _audio(_context: Context, job: RunningJob, piece: _Piece, url: str, folder: Path) -> Made:
@@ -105,8 +127,6 @@ def _poster(_context: Context, job: RunningJob, piece: _Piece, url: str, folder:
 
 def _reporter(context: Context, job: RunningJob, piece: _Piece, frames: int) -> Callable[[int], None]:
     """Writes the frames done to the piece's row, at most about twice a second."""
-    from time import monotonic
-
     last = [0.0]
 
     def report(done: int) -> None:

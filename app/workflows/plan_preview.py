@@ -18,7 +18,7 @@ from app.media.plan import Plan, make_plan
 from app.media.probe import Unplayable, probe
 from app.models import Preview, PreviewChunk
 from app.workflows.context import Context
-from app.workflows.preview_source import master_url, scratch, tools
+from app.workflows.preview_source import encoder, master_url, scratch, tools
 from app.workflows.run_job import RunningJob
 
 log = structlog.get_logger(__name__)
@@ -50,10 +50,10 @@ def plan_preview(context: Context, job: RunningJob) -> None:
             "building",
             actor=SYSTEM,
             organization_id=preview.organization_id,
-            values=_facts(plan, build),
+            values=_facts(plan, build) | {"encoder": encoder(context.settings.gpu_device).name},
             data={"build": build},
         )
-        _order(session, preview, plan)
+        order_pieces(session, preview, plan)
     log.info("preview_planned", build=build, frames=plan.frame_count, chunks=len(plan.chunks))
 
 
@@ -109,8 +109,11 @@ def _facts(plan: Plan, build: str) -> dict[str, Any]:
     }
 
 
-def _order(session: Session, preview: Preview, plan: Plan) -> None:
-    """One row and one job for each piece; the first chunk goes before the others, the poster before all."""
+def order_pieces(session: Session, preview: Preview, plan: Plan) -> None:
+    """One row and one job for each piece of the present build: the poster first, then sound, then the chunks in order.
+
+    Raises Unplayable when there is nothing to make.
+    """
     pieces = [("video", chunk.index, chunk.frames) for chunk in plan.chunks]
     pieces += [("audio", 0, 0)] if plan.has_audio else []
     pieces += [("poster", 0, 0)] if plan.has_poster else []

@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("build", sa.String(), nullable=True),
         sa.Column("plan", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("encoder", sa.String(), nullable=True),
         sa.Column("probe", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("rate_num", sa.Integer(), nullable=True),
         sa.Column("rate_den", sa.Integer(), nullable=True),

@@ -18,6 +18,7 @@ import numpy as np
 
 WIDTH, HEIGHT = 640, 360
 FFMPEG = ["ffmpeg", "-nostdin", "-y", "-v", "error"]
+HEAD = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "28", "-profile:v", "high", "-bf", "3", "-b_strategy", "0",
         "-refs", "3", "-sc_threshold", "0", "-pix_fmt", "yuv420p"]  # fmt: skip
 
@@ -44,12 +45,14 @@ def make(film: Film, folder: Path, heights: tuple[int, ...] = (360, 180)) -> Pat
     _encode_audio(source, folder)
     for height in heights:
         _write_playlist(film, folder, height)
-    master = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS",
-              '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="main",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="audio.m3u8"']  # fmt: skip
+    master = [
+        *HEAD,
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="main",DEFAULT=YES,CHANNELS="2",URI="audio.m3u8"',
+    ]
     for height in heights:
         master.append(
-            f'#EXT-X-STREAM-INF:BANDWIDTH={height * 4000},CODECS="avc1.64001f,mp4a.40.2",RESOLUTION={height * 16 // 9}x{height},'
-            f'FRAME-RATE={float(film.rate):.3f},AUDIO="a"'
+            f'#EXT-X-STREAM-INF:BANDWIDTH={height * 4000},CODECS="avc1.64001f,mp4a.40.2",'
+            f'RESOLUTION={height * 16 // 9}x{height},FRAME-RATE={float(film.rate):.3f},AUDIO="a"'
         )
         master.append(f"v{height}.m3u8")
     (folder / "master.m3u8").write_text("\n".join(master) + "\n")
@@ -90,10 +93,20 @@ def _encode_source(film: Film, source: Path) -> None:
         file.setsampwidth(2)
         file.setframerate(48000)
         file.writeframes(samples.tobytes())
-    command = [*FFMPEG, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(film.rate), "-i", "-",
-               "-i", str(sound), "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "50", "-c:a", "pcm_s16le",
-               str(source)]  # fmt: skip
-    command.remove("-nostdin")
+    raw = [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "yuv420p",
+        "-s",
+        f"{WIDTH}x{HEIGHT}",
+        "-r",
+        str(film.rate),
+        "-i",
+        "-",
+    ]
+    lossy = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "50", "-c:a", "pcm_s16le"]
+    command = ["ffmpeg", "-y", "-v", "error", *raw, "-i", str(sound), *lossy, str(source)]
     subprocess.run(command, input=b"".join(map(_picture, range(film.frames))), check=True, timeout=60)
 
 
@@ -121,11 +134,22 @@ def _encode_segment(film: Film, source: Path, folder: Path, index: int, heights:
     ]
     gop = str(round(2 * film.rate))
     for height, name in zip(heights, names, strict=True):
-        command += ["-map", name, *X264, "-g", gop, "-keyint_min", gop, "-frames:v", str(count),
-                    "-avoid_negative_ts", "disabled", "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", "3.99",
-                    "-hls_list_size", "0", "-start_number", str(index), "-hls_segment_options", "movflags=+frag_discont",
-                    "-hls_fmp4_init_filename", f"v{height}_init.mp4",
-                    "-hls_segment_filename", str(folder / f"v{height}_%05d.m4s"), str(folder / f"v{height}.tmp.m3u8")]  # fmt: skip
+        command += ["-map", name, *X264, "-g", gop, "-keyint_min", gop, "-frames:v", str(count)]
+        command += [
+            "-avoid_negative_ts",
+            "disabled",
+            "-f",
+            "hls",
+            "-hls_segment_type",
+            "fmp4",
+            "-hls_time",
+            "3.99",
+        ]
+        command += ["-hls_list_size", "0", "-start_number", str(index)]
+        command += ["-hls_segment_options", "movflags=+frag_discont"]
+        command += ["-hls_fmp4_init_filename", f"v{height}_init.mp4"]
+        command += ["-hls_segment_filename", str(folder / f"v{height}_%05d.m4s")]
+        command += [str(folder / f"v{height}.tmp.m3u8")]
     subprocess.run(command, check=True, timeout=60)
 
 
@@ -147,8 +171,12 @@ def _encode_audio(source: Path, folder: Path) -> None:
 
 
 def _write_playlist(film: Film, folder: Path, height: int) -> None:
-    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:5", "#EXT-X-PLAYLIST-TYPE:VOD",
-             "#EXT-X-INDEPENDENT-SEGMENTS", f'#EXT-X-MAP:URI="v{height}_init.mp4"']  # fmt: skip
+    lines = [
+        *HEAD,
+        "#EXT-X-TARGETDURATION:5",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f'#EXT-X-MAP:URI="v{height}_init.mp4"',
+    ]
     for index in range(-(-film.frames // film.segment)):
         count = min(film.segment, film.frames - index * film.segment)
         lines += [f"#EXTINF:{float(count / film.rate):.6f},", f"v{height}_{index:05d}.m4s"]

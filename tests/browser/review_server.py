@@ -101,22 +101,34 @@ class Room:
         text = "#EXTINF".join([head.replace("VOD", "EVENT"), *segments[: self.built]])
         return text + ("#EXT-X-ENDLIST\n" if self.built == 99 else "")
 
-    def add(self, frame: int, body: str, *, author: str = "Aiko Sandoval", mine: bool = False, guest: bool = False,
-            out: int | None = None, minutes: int = 7) -> None:  # fmt: skip
-        self.comments.append({"id": f"c{next(self.serial)}", "frame_in": frame, "frame_out": out, "body": body, "author": author,
-                              "mine": mine, "guest": guest, "created": datetime.now(UTC) - timedelta(minutes=minutes)})  # fmt: skip
+    def add(
+        self, frame: int, body: str, *, author: str = "Aiko Sandoval", minutes: int = 7, **more: Any
+    ) -> None:
+        """Stores a comment, written `minutes` ago; `more` may say mine, guest, frame_out."""
+        facts = {"frame_out": None, "mine": False, "guest": False, **more}
+        created = datetime.now(UTC) - timedelta(minutes=minutes)
+        comment = {
+            "id": f"c{next(self.serial)}",
+            "frame_in": frame,
+            "body": body,
+            "author": author,
+            "created": created,
+        }
+        self.comments.append(comment | facts)
         self.comments.sort(key=lambda comment: comment["frame_in"])
 
     def context(self, name: str, first: int = 0, error: str | None = None, draft: str = "") -> dict[str, Any]:
         film = self.films[name]
         drop = film.rate.denominator == 1001
-        version = View(id=f"version-{name}", number=2, file_name="northbound_r2_v2.mov", status=self.status, lock=self.lock,
-                       error=None, preview=View(state="ready", progress=None, reason=None))  # fmt: skip
-        room = View(asset_id=name, title="Reel 2, grade", project=View(name="Northbound", href="/project"), version=version,
-                    versions=[(2, f"/assets/{name}/review?v=2", True), (1, f"/assets/{name}/review?v=1", False)],
-                    rate_num=film.rate.numerator, rate_den=film.rate.denominator, frame_count=film.frames, start_frame=self.start,
-                    drop_frame=drop, width=640, height=360, has_audio=True, ready=self.ready,
-                    playback_href=f"/assets/{name}/review/playback?v=2", poster=None, first_frame=first)  # fmt: skip
+        preview = View(state="ready", progress=None, reason=None)
+        version = View(id=f"version-{name}", number=2, file_name="northbound_r2_v2.mov", status=self.status,
+                       lock=self.lock, error=None, preview=preview)  # fmt: skip
+        path = f"/assets/{name}/review"
+        room = View(asset_id=name, title="Reel 2, grade", project=View(name="Northbound", href="/project"),
+                    version=version, versions=[(2, f"{path}?v=2", True), (1, f"{path}?v=1", False)],
+                    rate_num=film.rate.numerator, rate_den=film.rate.denominator, frame_count=film.frames,
+                    start_frame=self.start, drop_frame=drop, width=640, height=360, has_audio=True, ready=self.ready,
+                    playback_href=f"{path}/playback?v=2", poster=None, first_frame=first)  # fmt: skip
         return {"room": room, "comments": [self._comment(name, c) for c in self.comments], "comment_error": error,
                 "comment_draft": draft, "frame_in": first}  # fmt: skip
 

@@ -6,7 +6,7 @@ import dataclasses
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.media.facts import Probe, Video
@@ -72,6 +72,7 @@ def test_the_ladder(size: tuple[int, int], expected: list[str]) -> None:
     assert [f"{r.name} {r.width}x{r.height}" for r in renditions(*size)] == expected
 
 
+@example(359, 783)
 @given(st.integers(16, 9000), st.integers(16, 9000))
 def test_renditions_are_even_never_enlarged_and_keep_the_shape(width: int, height: int) -> None:
     ladder = renditions(width, height)

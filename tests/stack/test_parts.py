@@ -14,7 +14,7 @@ import pytest
 
 from app.core.errors import ConfigurationError, Conflict, Unavailable
 from app.core.settings import EdgeSettings, WebSettings, WorkerSettings
-from app.stack import environment, logs, ports, processes, procfile, state
+from app.stack import environment, logs, ports, processes, procfile, programs, redis, state
 from app.stack.lock import InstanceLock
 from app.stack.service import NotReady, Service
 from app.stack.supervisor import Stopped, Supervisor
@@ -172,3 +172,13 @@ def test_what_ignores_its_signal_is_killed(keeper: Keeper) -> None:
     assert pid
     assert not alive(pid)
     assert time.monotonic() - begun < 3
+
+
+def test_valkey_serves_where_the_system_has_no_redis(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs.shutil, "which", lambda *_: None)
+    service = redis.service(keeper.folder / "redis", ports.unused(()), "apassword")
+    assert "valkey-server" in service.command[0]
+    keeper.supervisor.start([service])
+    keeper.supervisor.await_ready("redis")
+    assert not [part for part in service.command if "apassword" in part]
+    keeper.supervisor.stop()

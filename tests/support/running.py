@@ -47,18 +47,22 @@ class Running:
         self._environment = {**clean, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, within: float = 120) -> Running:
-        """Spawn it and wait until it says that all is ready; fails with what it printed."""
-        begun = time.monotonic()
-        up = self.folder / "up.json"
-        up.unlink(missing_ok=True)  # of one that was killed
+    def spawn(self) -> None:
+        """Start it, without waiting."""
+        (self.folder / "up.json").unlink(missing_ok=True)  # of one that was killed
         with self.output.open("ab") as out:
             self._process = subprocess.Popen(
                 [*self._command, "--instance", str(self.folder), "--port", str(self._port()), *self._arguments],
                 stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=ROOT, env=self._environment,
                 start_new_session=True,
             )  # fmt: skip
-        while not up.exists():
+
+    def start(self, *, within: float = 120) -> Running:
+        """Spawn it and wait until it says that all is ready; fails with what it printed."""
+        begun = time.monotonic()
+        self.spawn()
+        assert self._process is not None
+        while not (self.folder / "up.json").exists():
             if self._process.poll() is not None or time.monotonic() - begun > within:
                 self.stop()
                 raise AssertionError(f"rushes up did not get ready:\n{self.output.read_text()}")

@@ -149,7 +149,7 @@ export class Timeline {
   }
 
   #mark({ id, frameIn, initials, author, timecode, guest, href }) {
-    const link = draw("a", { class: "mark", href, "data-mark": id, "aria-label": `Comment by ${author} at ${timecode}` });
+    const link = draw("a", { class: "mark", href, "data-mark": id, "aria-label": `${initials}, comment by ${author} at ${timecode}` });
     const place = draw("svg", { x: this.#percent(frameIn), overflow: "visible" });
     const shape = guest ? draw("circle", { class: "pin", cx: 0, cy: 14, r: 9.5 }) : draw("rect", { x: -9.5, y: 4.5, width: 19, height: 19, rx: 2 });
     const text = draw("text", { x: 0, y: 17.5 });

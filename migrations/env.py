@@ -13,10 +13,7 @@ from app.models import Base
 
 def run() -> None:
     """Migrate in one transaction, one release at a time."""
-    url = (
-        context.config.attributes.get("url")
-        or load(ReleaseSettings, os.environ).database_url.get_secret_value()
-    )
+    url = context.config.attributes.get("url") or load(ReleaseSettings, os.environ).database_url.get_secret_value()
     engine = make_engine(url, pool_size=1)
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)

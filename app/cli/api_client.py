@@ -10,7 +10,7 @@ import hashlib
 import json
 import mimetypes
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,25 +79,29 @@ class Client:
         """Send a file as a new asset of a project; goes on with `upload_id` where that one stopped.
 
         `on_begun` is told the id as soon as there is one. Raises Rejected, Denied, NotFound or Unavailable.
-        """  # fmt: skip
-        size = path.stat().st_size
+        """
         upload = self.call("GET", f"/api/uploads/{upload_id}") if upload_id else None
         if upload is None:
-            upload = self.call("POST", "/api/presign", _presign(path, size, project_id, title))
+            upload = self.call("POST", "/api/presign", _presign(path, project_id, title))
             on_begun(upload["uploadId"])
         identity = str(upload["uploadId"])
-        whole = hashlib.sha256()
+        # A completed one only has to say again what became of it.
+        claim = {} if upload.get("state") == "completed" else {"sha256": self._send_parts(path, upload, on_progress)}
+        done = self.call("POST", f"/api/uploads/{identity}/complete", claim)
+        return Uploaded(identity, done.get("assetId"), done.get("versionId"))
+
+    def _send_parts(self, path: Path, upload: Mapping[str, Any], on_progress: Progress) -> str:
+        """Send what is not stored yet; the digest of the whole."""
+        size, sent, whole = path.stat().st_size, 0, hashlib.sha256()
         stored = {part["number"]: part.get("sha256") for part in upload.get("parts", ()) if part.get("sha256")}
-        sent = 0
         with path.open("rb") as file, ThreadPoolExecutor(IN_FLIGHT) as pool:
             for batch in _batches(file, size, int(upload["partSize"]), whole):
                 missing = [part for part in batch if stored.get(part.number) != part.sha256]
-                for task in [pool.submit(self._put, path, identity, part) for part in missing]:
+                for task in [pool.submit(self._put, path, str(upload["uploadId"]), part) for part in missing]:
                     task.result()
                 sent += sum(part.size for part in batch)
                 on_progress(sent, size)
-        done = self.call("POST", f"/api/uploads/{identity}/complete", {"sha256": whole.hexdigest()})
-        return Uploaded(identity, done.get("assetId"), done.get("versionId"))
+        return whole.hexdigest()
 
     def follow(
         self, asset_id: str, on_status: Callable[[dict[str, Any]], None], *, limit: float = 3600
@@ -160,10 +164,10 @@ class _Slice:
         return data
 
 
-def _presign(path: Path, size: int, project_id: str, title: str | None) -> dict[str, Any]:
+def _presign(path: Path, project_id: str, title: str | None) -> dict[str, Any]:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     mapping = {"projectId": project_id, "title": title or path.stem}
-    return {"projectId": project_id, "name": path.name, "size": size, "type": kind, "mapping": mapping}
+    return {"projectId": project_id, "name": path.name, "size": path.stat().st_size, "type": kind, "mapping": mapping}
 
 
 def _batches(file: Any, size: int, part_size: int, whole: Any) -> Iterator[list[_Part]]:

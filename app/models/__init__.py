@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from app.models.activity import Activity
+from app.models.activity import Activity, ActivityPeople
 from app.models.asset import Asset, Master, RetentionRequest, Version
 from app.models.base import Base, utc_now
 from app.models.comment import Comment
+from app.models.idempotency import IdempotencyKey
 from app.models.job import Job
-from app.models.media_scope import MediaScope
-from app.models.organization import Organization
+from app.models.media_scope import EdgeEvent, MediaScope
+from app.models.organization import Client, Organization
 from app.models.preview import Preview, PreviewChunk
 from app.models.project import Collection, Membership, Project
+from app.models.share import Guest, Share, ShareAccess, ShareAsset
 from app.models.upload import Upload, UploadPart
-from app.models.user import ApiToken, User, UserSession
+from app.models.user import ApiToken, Invitation, User, UserSession
 
 __all__ = [
     "Activity",
+    "ActivityPeople",
     "ApiToken",
     "Asset",
     "Base",
+    "Client",
     "Collection",
     "Comment",
+    "EdgeEvent",
+    "Guest",
+    "IdempotencyKey",
+    "Invitation",
     "Job",
     "Master",
     "MediaScope",
@@ -30,6 +38,9 @@ __all__ = [
     "PreviewChunk",
     "Project",
     "RetentionRequest",
+    "Share",
+    "ShareAccess",
+    "ShareAsset",
     "Upload",
     "UploadPart",
     "User",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Identified
@@ -18,6 +18,7 @@ class Activity(Identified, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "sequence"),
         Index("ix_activities_project_id_created_at", "project_id", "created_at"),
+        Index("ix_activities_unsealed", "organization_id", "id", postgresql_where=text("sequence is null")),
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
@@ -30,3 +31,15 @@ class Activity(Identified, Base):
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
     sequence: Mapped[int | None] = mapped_column(BigInteger)
     hash: Mapped[str | None] = mapped_column()
+    #: SHA-256 of the salt and the personal fields in `activity_people`, so that these may be erased later.
+    people_digest: Mapped[str | None] = mapped_column()
+
+
+class ActivityPeople(Base):
+    """The personal fields of an activity (address, user agent, what was watched). May be erased."""
+
+    __tablename__ = "activity_people"
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
+    salt: Mapped[str] = mapped_column()
+    data: Mapped[dict[str, Any]] = mapped_column()

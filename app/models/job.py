@@ -39,6 +39,8 @@ class Job(Identified, Base):
     max_attempts: Mapped[int] = mapped_column(default=5)
     lease_owner: Mapped[str | None] = mapped_column()
     lease_until: Mapped[datetime | None] = mapped_column()
+    #: Who has, or had, it in hand last.
+    worker: Mapped[str | None] = mapped_column()
     progress: Mapped[int] = mapped_column(default=0)
     step: Mapped[str | None] = mapped_column()
     cancel_requested: Mapped[bool] = mapped_column(default=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Identified
@@ -12,4 +15,13 @@ class Organization(Identified, Base):
 
     __tablename__ = "organizations"
 
+    name: Mapped[str] = mapped_column()
+
+
+class Client(Identified, Base):
+    """For whom the projects of a house are made."""
+
+    __tablename__ = "clients"
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
     name: Mapped[str] = mapped_column()

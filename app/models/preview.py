@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Identified
@@ -40,6 +40,11 @@ class Preview(Identified, Base):
     start_frame: Mapped[int] = mapped_column(default=0)
     drop_frame: Mapped[bool] = mapped_column(default=False)
     has_poster: Mapped[bool] = mapped_column(default=False)
+    has_mp4: Mapped[bool] = mapped_column(default=False, server_default=false())
+    has_storyboard: Mapped[bool] = mapped_column(default=False, server_default=false())
+    has_waveform: Mapped[bool] = mapped_column(default=False, server_default=false())
+    #: EBU R128 of the first programme: integrated (LUFS), range (LU), true peak (dBTP).
+    loudness: Mapped[dict[str, Any] | None] = mapped_column()
     #: Per cent of the frames that are encoded and stored.
     progress: Mapped[int] = mapped_column(default=0)
     error_code: Mapped[str | None] = mapped_column()
@@ -48,10 +53,12 @@ class Preview(Identified, Base):
 
 
 class PreviewChunk(Base):
-    """One independent piece of a build: some whole segments of every rendition, the sound, or the poster."""
+    """One independent piece of a build: some whole segments of every rendition, the sound, the poster, an extra."""
 
     __tablename__ = "preview_chunks"
-    __table_args__ = (CheckConstraint("kind in ('video', 'audio', 'poster')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint("kind in ('video', 'audio', 'poster', 'mp4', 'storyboard', 'analysis')", name="kind"),
+    )
 
     preview_id: Mapped[UUID] = mapped_column(ForeignKey("previews.id", ondelete="CASCADE"), primary_key=True)
     build: Mapped[str] = mapped_column(primary_key=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, Identified
-from app.models.organization import Organization
+from app.models.organization import Client, Organization
 
 
 class Project(Identified, Base):
@@ -17,9 +17,13 @@ class Project(Identified, Base):
     __tablename__ = "projects"
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
+    client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id"))
     name: Mapped[str] = mapped_column()
+    #: Whether sources of that size get a 2160 rendition.
+    wants_2160: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     organization: Mapped[Organization] = relationship()
+    client: Mapped[Client | None] = relationship()
 
 
 class Membership(Identified, Base):
@@ -34,6 +38,8 @@ class Membership(Identified, Base):
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"), index=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     role: Mapped[str] = mapped_column()
+
+    project: Mapped[Project] = relationship()
 
 
 class Collection(Identified, Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func
@@ -56,5 +57,25 @@ class ApiToken(Identified, Base):
     expires_at: Mapped[datetime | None] = mapped_column()
     last_used_at: Mapped[datetime | None] = mapped_column()
     revoked_at: Mapped[datetime | None] = mapped_column()
+    #: Actions that the token may do, of those that its owner may; None is all of them.
+    scopes: Mapped[list[Any] | None] = mapped_column()
 
     user: Mapped[User] = relationship()
+
+
+class Invitation(Identified, Base):
+    """A one-use link by which a person joins the organisation, and a project of it. Only its hash is kept."""
+
+    __tablename__ = "invitations"
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
+    email: Mapped[str] = mapped_column()
+    role: Mapped[str] = mapped_column(default="member")
+    project_id: Mapped[UUID | None] = mapped_column(ForeignKey("projects.id"))
+    project_role: Mapped[str | None] = mapped_column()
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    invited_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    expires_at: Mapped[datetime] = mapped_column()
+    accepted_at: Mapped[datetime | None] = mapped_column()
+    accepted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    revoked_at: Mapped[datetime | None] = mapped_column()

@@ -324,15 +324,15 @@ def _comment_view(
     principal: Principal, version: Version, comment: Comment, timecode: Timecode | None, any_: bool
 ) -> CommentView:
     mine = comment.author_id == principal.user_id
-    words = comment.author.name.split() or [comment.author.email]
+    words = comment.by.split() or ["?"]
     out = comment.frame_out
     href = url_for("review.show", asset_id=version.asset_id, v=version.number, f=comment.frame_in)
     return CommentView(
         id=comment.id,
-        author=comment.author.name,
+        author=comment.by,
         initials="".join(w[0] for w in words[:2]).upper(),
         mine=mine,
-        guest=False,
+        guest=comment.guest_id is not None,
         frame_in=comment.frame_in,
         frame_out=out,
         timecode=timecode.label(comment.frame_in) if timecode else str(comment.frame_in),

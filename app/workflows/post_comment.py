@@ -77,7 +77,7 @@ def comments_of(session: Session, version: Version) -> list[Comment]:
         session.scalars(
             select(Comment)
             .where(Comment.asset_id == version.asset_id, Comment.version_id == version.id, Comment.deleted_at.is_(None))
-            .options(joinedload(Comment.author))
+            .options(joinedload(Comment.author), joinedload(Comment.guest))
             .order_by(Comment.frame_in, Comment.id)
         )
     )

@@ -44,9 +44,7 @@ def upgrade() -> None:
         sa.CheckConstraint("outcome in ('done', 'failed', 'cancelled')", name=op.f("ck_jobs_outcome")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index(
-        "ix_jobs_due", "jobs", ["due_at"], unique=False, postgresql_where=sa.text("finished_at is null")
-    )
+    op.create_index("ix_jobs_due", "jobs", ["due_at"], unique=False, postgresql_where=sa.text("finished_at is null"))
     op.create_index("ix_jobs_target", "jobs", ["target_id", "kind"], unique=False)
     op.create_index(
         "uq_jobs_dedupe_key",
@@ -82,13 +80,9 @@ def upgrade() -> None:
             name=op.f("fk_activities_organization_id_organizations"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_activities")),
-        sa.UniqueConstraint(
-            "organization_id", "sequence", name=op.f("uq_activities_organization_id_sequence")
-        ),
+        sa.UniqueConstraint("organization_id", "sequence", name=op.f("uq_activities_organization_id_sequence")),
     )
-    op.create_index(
-        "ix_activities_project_id_created_at", "activities", ["project_id", "created_at"], unique=False
-    )
+    op.create_index("ix_activities_project_id_created_at", "activities", ["project_id", "created_at"], unique=False)
     op.create_table(
         "masters",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -202,9 +196,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["projects.id"], name=op.f("fk_collections_project_id_projects")
-        ),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_collections_project_id_projects")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_collections")),
     )
     op.create_index(op.f("ix_collections_project_id"), "collections", ["project_id"], unique=False)
@@ -216,9 +208,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("denied_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["projects.id"], name=op.f("fk_media_scopes_project_id_projects")
-        ),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_media_scopes_project_id_projects")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_media_scopes_user_id_users")),
         sa.PrimaryKeyConstraint("handle", name=op.f("pk_media_scopes")),
         sa.UniqueConstraint(
@@ -233,12 +223,8 @@ def upgrade() -> None:
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "role in ('admin', 'editor', 'reviewer', 'viewer')", name=op.f("ck_memberships_role")
-        ),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["projects.id"], name=op.f("fk_memberships_project_id_projects")
-        ),
+        sa.CheckConstraint("role in ('admin', 'editor', 'reviewer', 'viewer')", name=op.f("ck_memberships_role")),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_memberships_project_id_projects")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_memberships_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_memberships")),
         sa.UniqueConstraint("user_id", "project_id", name=op.f("uq_memberships_user_id_project_id")),
@@ -271,17 +257,13 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["master_id"], ["masters.id"], name=op.f("fk_retention_requests_master_id_masters")
-        ),
+        sa.ForeignKeyConstraint(["master_id"], ["masters.id"], name=op.f("fk_retention_requests_master_id_masters")),
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name=op.f("fk_retention_requests_project_id_projects")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_requests")),
     )
-    op.create_index(
-        op.f("ix_retention_requests_master_id"), "retention_requests", ["master_id"], unique=False
-    )
+    op.create_index(op.f("ix_retention_requests_master_id"), "retention_requests", ["master_id"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -312,9 +294,7 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "state in ('open', 'completed', 'aborted', 'expired')", name=op.f("ck_uploads_state")
-        ),
+        sa.CheckConstraint("state in ('open', 'completed', 'aborted', 'expired')", name=op.f("ck_uploads_state")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organizations.id"], name=op.f("fk_uploads_organization_id_organizations")
         ),
@@ -370,15 +350,11 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "state in ('received', 'promoted', 'rejected', 'failed')", name=op.f("ck_versions_state")
-        ),
+        sa.CheckConstraint("state in ('received', 'promoted', 'rejected', 'failed')", name=op.f("ck_versions_state")),
         sa.ForeignKeyConstraint(["asset_id"], ["assets.id"], name=op.f("fk_versions_asset_id_assets")),
         sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_versions_created_by_users")),
         sa.ForeignKeyConstraint(["master_id"], ["masters.id"], name=op.f("fk_versions_master_id_masters")),
-        sa.ForeignKeyConstraint(
-            ["preview_id"], ["previews.id"], name=op.f("fk_versions_preview_id_previews")
-        ),
+        sa.ForeignKeyConstraint(["preview_id"], ["previews.id"], name=op.f("fk_versions_preview_id_previews")),
         sa.ForeignKeyConstraint(["upload_id"], ["uploads.id"], name=op.f("fk_versions_upload_id_uploads")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_versions")),
         sa.UniqueConstraint("asset_id", "number", name=op.f("uq_versions_asset_id_number")),
@@ -402,17 +378,13 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "anchor_x between 0 and 1 and anchor_y between 0 and 1", name=op.f("ck_comments_anchor")
-        ),
+        sa.CheckConstraint("anchor_x between 0 and 1 and anchor_y between 0 and 1", name=op.f("ck_comments_anchor")),
         sa.CheckConstraint("frame_in >= 0", name=op.f("ck_comments_frame_in")),
         sa.CheckConstraint("frame_out is null or frame_out >= frame_in", name=op.f("ck_comments_frame_out")),
         sa.ForeignKeyConstraint(["asset_id"], ["assets.id"], name=op.f("fk_comments_asset_id_assets")),
         sa.ForeignKeyConstraint(["author_id"], ["users.id"], name=op.f("fk_comments_author_id_users")),
         sa.ForeignKeyConstraint(["parent_id"], ["comments.id"], name=op.f("fk_comments_parent_id_comments")),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["versions.id"], name=op.f("fk_comments_version_id_versions")
-        ),
+        sa.ForeignKeyConstraint(["version_id"], ["versions.id"], name=op.f("fk_comments_version_id_versions")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_comments")),
     )
     op.create_index("ix_comments_asset_id_timecode", "comments", ["asset_id", "frame_in", "id"], unique=False)

@@ -116,7 +116,8 @@ def test_own_comments_can_be_deleted(room: Room, open_room: Open) -> None:
     page.evaluate("htmx.trigger('#comments', 'every')")
     page.wait_for_timeout(300)
     page.get_by_role("button", name="Delete the comment").click()
-    expect(page.locator(".note .said")).to_have_text("Theirs")
+    expect(page.locator(".note .said")).to_have_text(["Theirs"])
+    expect(page.locator("#comments .thread-list")).to_be_focused()
     assert [comment["body"] for comment in room.comments] == ["Theirs"]
 
 

@@ -48,6 +48,7 @@ def test_an_upload_goes_on_where_it_stopped(stack: Running, tmp_path: Path) -> N
     assert done.upload_id == ids[0]
     assert again.puts == 2  # of six parts
     assert seen[-1] == (file.stat().st_size, file.stat().st_size)
+    assert _Breaking(stack.url, stack.api_token, parts=0).upload(file, stack.project_id, upload_id=ids[0]) == done
     version = again.call("GET", f"/api/assets/{done.asset_id}")["versions"][0]
     assert version["size"] == file.stat().st_size
 

@@ -123,7 +123,11 @@ def comment_json(comment: Comment) -> dict[str, Any]:
         "anchor": anchor,
         "body": comment.body,
         "parentId": str(comment.parent_id) if comment.parent_id else None,
-        "author": {"id": str(comment.author_id), "name": comment.author.name},
+        "author": {
+            "id": str(comment.author_id or comment.guest_id),
+            "name": comment.by,
+            "guest": comment.guest_id is not None,
+        },
         "createdAt": iso(comment.created_at),
         "editedAt": iso(comment.edited_at) if comment.edited_at else None,
     }

@@ -10,6 +10,9 @@ export class Comments {
     // What this page says of a row by itself outlives the next poll.
     window.htmx?.config.morphIgnore.push("data-here", "open");
     document.addEventListener("click", (event) => this.#onClick(event));
+    document.addEventListener("htmx:before:request", ({ target }) => {
+      this.deleting = target.matches("[data-deletes]");
+    });
     document.addEventListener("htmx:after:swap", ({ detail }) => detail.ctx.target?.id === "comments" && this.#refresh());
     setInterval(() => this.#tellAges(), 30_000);
     this.#tellAges();
@@ -33,6 +36,8 @@ export class Comments {
     if (fresh.length) this.news.textContent = fresh.map((row) => `New comment by ${row.dataset.author} at ${row.dataset.timecode}`).join(". ");
     this.known = new Set(rows.map((row) => row.id));
     this.#tellAges();
+    // The button that was pressed is gone with its comment.
+    if (this.deleting && document.activeElement === document.body) document.querySelector("#comments .thread-list").focus();
     if (!this.player) return;
     this.timeline.drawMarks(rows.map(read));
     this.#highlight();

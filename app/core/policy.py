@@ -17,8 +17,20 @@ ProjectRole = Literal["admin", "editor", "reviewer", "viewer"]
 
 _VIEW = frozenset({"project.view", "asset.view", "comment.view", "preview.view"})
 _REVIEW = _VIEW | {"comment.create", "comment.change_own"}
-_EDIT = _REVIEW | {"upload.create", "upload.change_own", "version.promote", "version.retry", "preview.build"}
-_ADMIN = _EDIT | {"comment.change_any", "upload.change_any"}
+_EDIT = (
+    _REVIEW
+    | {"upload.create", "upload.change_own", "version.promote", "version.retry", "preview.build"}
+    | {
+        "asset.change",
+        "collection.change",
+        "activity.view",
+        "share.view",
+        "share.create",
+        "share.change",
+        "master.download",
+    }
+)
+_ADMIN = _EDIT | {"comment.change_any", "upload.change_any", "project.manage"}
 
 #: Role in a project → actions there.
 PROJECT_ACTIONS: Mapping[str, frozenset[str]] = {
@@ -27,10 +39,12 @@ PROJECT_ACTIONS: Mapping[str, frozenset[str]] = {
     "editor": _EDIT,
     "admin": _ADMIN,
 }
+_ACCOUNT = frozenset({"projects.list", "account.own"})
 #: Role in the organisation → actions outside of any project.
 ORGANIZATION_ACTIONS: Mapping[str, frozenset[str]] = {
-    "member": frozenset({"projects.list"}),
-    "admin": frozenset({"projects.list", "projects.create"}),
+    "member": _ACCOUNT,
+    "admin": _ACCOUNT
+    | {"projects.create", "people.manage", "clients.manage", "jobs.view", "jobs.change", "audit.view"},
 }
 ALL_ACTIONS = _ADMIN | ORGANIZATION_ACTIONS["admin"]
 

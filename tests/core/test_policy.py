@@ -18,7 +18,9 @@ EXPECTED = {
     "comment.create": "rea", "comment.change_own": "rea",
     "upload.create": "ea", "upload.change_own": "ea", "version.promote": "ea", "version.retry": "ea",
     "preview.build": "ea",
-    "comment.change_any": "a", "upload.change_any": "a",
+    "asset.change": "ea", "collection.change": "ea", "activity.view": "ea",
+    "share.view": "ea", "share.create": "ea", "share.change": "ea", "master.download": "ea",
+    "comment.change_any": "a", "upload.change_any": "a", "project.manage": "a",
 }  # fmt: skip
 ROLES = {"v": "viewer", "r": "reviewer", "e": "editor", "a": "admin"}
 

@@ -173,6 +173,7 @@ export class Player extends EventTarget {
       workerPath: this.film.workerPath,
       onError: (kind) => this.#onTrouble(kind),
       onLevels: (heights, level) => this.#tell("levels", { heights, ...level }),
+      onBuffered: () => this.#tell("buffered"),
       onEdge: (seconds) => {
         this.edge = seconds === null ? null : Math.floor((seconds * this.film.num) / this.film.den);
         this.#tell("limit");

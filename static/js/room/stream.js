@@ -28,7 +28,7 @@ export function openStream(video, playback, tokens, options) {
 }
 
 export class HlsStream {
-  constructor(Hls, video, url, tokens, { start, length, building, workerPath, onError, onLevels, onEdge }) {
+  constructor(Hls, video, url, tokens, { start, length, building, workerPath, onError, onLevels, onEdge, onBuffered }) {
     this.Hls = Hls;
     this.video = video;
     this.tokens = tokens;
@@ -48,6 +48,7 @@ export class HlsStream {
     hls.on(Events.ERROR, (_, data) => this.#onFault(data));
     hls.on(Events.LEVEL_SWITCHED, () => onLevels(this.levels, this.level));
     hls.on(Events.LEVEL_UPDATED, (_, { details }) => onEdge(details.live ? details.edge : null));
+    hls.on(Events.BUFFER_APPENDED, onBuffered); // "progress" of the video does not come for the last segments
     const parsed = this.#event(Events.MANIFEST_PARSED);
     // hls.js holds back the end of the stream until its first audio switch is closed; the promise is made before
     // the manifest is read, since the switch may be closed when the picture comes.

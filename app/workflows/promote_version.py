@@ -6,43 +6,24 @@ Storage first, database second: every step may be repeated after a crash at any 
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 
 from app.core import keys, masters
 from app.core.audit import SYSTEM
 from app.core.errors import Conflict, Rejected, RushesError, Unavailable
-from app.core.ids import new_id
 from app.core.lifecycle import advance
 from app.core.queue import enqueue
-from app.core.storage import Changed, Missing, translated
-from app.models import Master, Preview, Project, RetentionRequest, Upload, Version, utc_now
+from app.core.storage import Changed, Missing
+from app.models import Project, Upload, Version, utc_now
 from app.workflows.context import Context
+from app.workflows.record_promotion import Proof, Received, record_promotion
 from app.workflows.run_job import RunningJob
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What the promotion needs of the rows, read in one short transaction."""
-
-    version_id: UUID
-    organization_id: UUID
-    project_id: UUID
-    staging_key: str
-    size: int
-    etag: str
-    claimed: str | None
-    copy_upload_id: str | None
-    file_name: str
 
 
 def promote_version(context: Context, job: RunningJob) -> None:
@@ -61,8 +42,7 @@ def promote_version(context: Context, job: RunningJob) -> None:
     key = keys.master(facts.organization_id, measured.sha256)
     with _one_at_a_time(context, key):
         locked = _lock(context, job, facts, key, measured)
-    manifest = _write_manifest(context, facts, key, measured, locked)
-    _record(context, facts, key, measured, locked, manifest)
+    record_promotion(context, facts, Proof(key, measured, locked))
     log.info("version_promoted", sha256=measured.sha256, size=measured.size)
 
 
@@ -88,7 +68,7 @@ def fail_version(context: Context, job: RunningJob, error: RushesError) -> None:
             enqueue(session, "clean_staging", target_id=version.upload_id, organization_id=project.organization_id)
 
 
-def _read(context: Context, version_id: UUID) -> _Facts | None:
+def _read(context: Context, version_id: UUID) -> Received | None:
     with context.unit_of_work() as session:
         version = session.get_one(Version, version_id)
         if version.state != "received" or version.upload_id is None:
@@ -96,7 +76,7 @@ def _read(context: Context, version_id: UUID) -> _Facts | None:
         upload = session.get_one(Upload, version.upload_id)
         if upload.etag is None:
             raise Conflict("upload_not_complete", "The upload is not complete.")
-        return _Facts(
+        return Received(
             version_id,
             upload.organization_id,
             upload.project_id,
@@ -109,7 +89,7 @@ def _read(context: Context, version_id: UUID) -> _Facts | None:
         )
 
 
-def _measure(context: Context, job: RunningJob, facts: _Facts) -> masters.Measured:
+def _measure(context: Context, job: RunningJob, facts: Received) -> masters.Measured:
     try:
         return masters.measure(
             context.storage,
@@ -126,7 +106,7 @@ def _measure(context: Context, job: RunningJob, facts: _Facts) -> masters.Measur
         ) from None
 
 
-def _compare(facts: _Facts, measured: masters.Measured) -> None:
+def _compare(facts: Received, measured: masters.Measured) -> None:
     if facts.claimed is not None and facts.claimed != measured.sha256:
         raise Rejected(
             "digest_mismatch",
@@ -157,7 +137,7 @@ class _one_at_a_time:  # noqa: N801  used as a context manager, reads as a phras
         self._open.__exit__(None, None, None)
 
 
-def _lock(context: Context, job: RunningJob, facts: _Facts, key: str, measured: masters.Measured) -> masters.Locked:
+def _lock(context: Context, job: RunningJob, facts: Received, key: str, measured: masters.Measured) -> masters.Locked:
     job.report(50, "locking")
     until = _retain_until(context)
     locked = masters.read_back(context.storage, key)
@@ -175,7 +155,7 @@ def _lock(context: Context, job: RunningJob, facts: _Facts, key: str, measured: 
 
 
 def _copy(
-    context: Context, job: RunningJob, facts: _Facts, key: str, measured: masters.Measured, until: datetime
+    context: Context, job: RunningJob, facts: Received, key: str, measured: masters.Measured, until: datetime
 ) -> None:
     def begun(upload_id: str) -> None:
         with context.unit_of_work() as session:
@@ -199,128 +179,3 @@ def _copy(
 def _retain_until(context: Context) -> datetime:
     days = context.settings.object_lock_default_days
     return (utc_now() + timedelta(days=days)).replace(microsecond=0)
-
-
-def _write_manifest(
-    context: Context, facts: _Facts, key: str, measured: masters.Measured, locked: masters.Locked
-) -> str:
-    document = {
-        "format": "rushes-master/1",
-        "sha256": measured.sha256,
-        "size": measured.size,
-        "key": key,
-        "fileName": facts.file_name,
-        "compositeSha256": measured.composite,
-        "partSize": measured.part_size,
-        "lock": {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(locked).items()},
-    }
-    name = keys.manifest(facts.organization_id, measured.sha256)
-    with translated("writing the manifest"):
-        context.storage["docs-writer"].put_object(
-            Bucket=context.storage.bucket("docs"),
-            Key=name,
-            ContentType="application/json",
-            Body=json.dumps(document, sort_keys=True, indent=1).encode(),
-        )
-    return name
-
-
-def _record(
-    context: Context, facts: _Facts, key: str, measured: masters.Measured, locked: masters.Locked, manifest: str
-) -> None:
-    """One transaction: master, retention, version, activity, preview and its job, cleaning of staging."""
-    with context.unit_of_work() as session:
-        version = session.get_one(Version, facts.version_id)
-        master_id = _upsert_master(session, facts, key, measured, locked, manifest)
-        preview_id = _preview_for(context, session, facts, measured.sha256)
-        session.add(
-            RetentionRequest(
-                master_id=master_id,
-                project_id=facts.project_id,
-                until=locked.retain_until,
-                reason="default retention at promotion",
-            )
-        )
-        advance(
-            session,
-            version,
-            "promoted",
-            actor=SYSTEM,
-            organization_id=facts.organization_id,
-            project_id=facts.project_id,
-            values={
-                "sha256": measured.sha256,
-                "master_id": master_id,
-                "preview_id": preview_id,
-                "copy_upload_id": None,
-                "error_code": None,
-                "error": None,
-            },
-            data={"sha256": measured.sha256, "lock": locked.lock_mode, "until": locked.retain_until.isoformat()},
-        )
-        enqueue(session, "clean_staging", target_id=version.upload_id, organization_id=facts.organization_id)
-
-
-def _upsert_master(
-    session: Session, facts: _Facts, key: str, measured: masters.Measured, locked: masters.Locked, manifest: str
-) -> UUID:
-    read_back = {
-        "lock_mode": locked.lock_mode,
-        "retain_until": locked.retain_until,
-        "legal_hold": locked.legal_hold,
-        "verified_at": locked.read_at,
-    }
-    statement = (
-        insert(Master)
-        .values(
-            id=new_id(),
-            created_at=utc_now(),
-            organization_id=facts.organization_id,
-            sha256=measured.sha256,
-            size=measured.size,
-            key=key,
-            storage_version_id=locked.version_id,
-            etag=locked.etag,
-            composite_sha256=measured.composite,
-            part_size=measured.part_size,
-            manifest_key=manifest,
-            **read_back,
-        )
-        .on_conflict_do_update(index_elements=["organization_id", "sha256"], set_=read_back)
-        .returning(Master.id)
-    )
-    return session.execute(statement).scalar_one()
-
-
-def _preview_for(context: Context, session: Session, facts: _Facts, sha256: str) -> UUID:
-    """The preview of these bytes in this organisation; its plan is ordered unless it is there or being built."""
-    preview_id = new_id()
-    secret = context.settings.secret_key.get_secret_value().encode()
-    made = session.execute(
-        insert(Preview)
-        .values(
-            id=preview_id,
-            created_at=utc_now(),
-            organization_id=facts.organization_id,
-            sha256=sha256,
-            media=keys.media_id(secret, preview_id),
-            state="pending",
-        )
-        .on_conflict_do_nothing(index_elements=["organization_id", "sha256"])
-        .returning(Preview.id)
-    ).scalar_one_or_none()
-    found = (
-        made
-        or session.scalars(
-            select(Preview.id).where(Preview.organization_id == facts.organization_id, Preview.sha256 == sha256)
-        ).one()
-    )
-    if made is not None:
-        enqueue(
-            session,
-            "plan_preview",
-            target_id=found,
-            organization_id=facts.organization_id,
-            dedupe_key=f"plan:{found}",
-        )
-    return found

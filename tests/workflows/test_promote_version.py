@@ -37,8 +37,8 @@ CRASHES = [
     ("botocore:CompleteMultipartUpload", "after", 1),
     ("app.core.masters.read_back", "after", 2),
     ("botocore:PutObject", "after", 1),
-    ("app.workflows.promote_version._record", "before", 1),
-    ("app.workflows.promote_version._record", "after", 1),
+    ("app.workflows.promote_version.record_promotion", "before", 1),
+    ("app.workflows.promote_version.record_promotion", "after", 1),
 ]
 CHILD = ROOT / "tests" / "workflows" / "crash_child.py"
 

@@ -21,11 +21,12 @@ function readFilm(status) {
     frames,
     start: Number(dataset.start),
     drop: dataset.drop === "true",
+    audio: dataset.audio === "true",
     width: Number(dataset.width) || 16,
     height: Number(dataset.height) || 9,
     playback: dataset.playback,
     workerPath: dataset.worker,
-    building: dataset.settled !== "true",
+    building: dataset.building === "true",
   };
 }
 
@@ -51,7 +52,7 @@ function enter(film) {
   const first = Math.min(firstFrame(), film.frames - 1);
   const player = new Player(document.getElementById("video"), film, first);
   stage.attach(player, film);
-  const controls = new Controls(player, timecode);
+  const controls = new Controls(player, timecode, comments);
   const timeline = new Timeline(player, timecode);
   comments.attach(player, timecode, timeline);
   composer.attach(player, timecode);
@@ -72,7 +73,7 @@ function start() {
 /** What each poll of the status says. */
 function onStatus() {
   if (!window.rushes) start();
-  else if (document.getElementById("preview-status").dataset.settled === "true") window.rushes.player.ladderReady();
+  else if (document.getElementById("preview-status").dataset.building === "false") window.rushes.player.ladderReady();
 }
 
 const stage = new Stage();

@@ -120,7 +120,7 @@ class Room:
     def context(self, name: str, first: int = 0, error: str | None = None, draft: str = "") -> dict[str, Any]:
         film = self.films[name]
         drop = film.rate.denominator == 1001
-        preview = View(state="ready", progress=None, reason=None)
+        preview = View(state="ready" if self.built in (None, 99) else "playable", progress=None, reason=None)
         version = View(id=f"version-{name}", number=2, file_name="northbound_r2_v2.mov", status=self.status,
                        lock=self.lock, error=None, preview=preview)  # fmt: skip
         path = f"/assets/{name}/review"

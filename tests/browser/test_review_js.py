@@ -101,6 +101,10 @@ def test_timecodes_marks_and_keys_go_to_their_frame_without_a_reload(room: Room,
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("Shift+ArrowLeft")
     assert settled(page) == 40
+    page.get_by_role("button", name="Next comment").click()
+    assert settled(page) == 120
+    page.get_by_role("button", name="Previous comment").click()
+    assert settled(page) == 40
     assert page.evaluate("here")
     assert re.search(r"f=40#comment-c\d+$", page.url)
     page.evaluate("htmx.trigger('#comments', 'every')")

@@ -84,8 +84,9 @@ export class Comments {
 
   #tellAges() {
     for (const time of document.querySelectorAll("#comments .ago time")) {
-      time.title ||= time.textContent;
-      time.textContent = age(new Date(time.dateTime));
+      const written = new Date(time.dateTime);
+      time.title = written.toLocaleString();
+      time.textContent = age(written);
     }
   }
 }

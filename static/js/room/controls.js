@@ -5,8 +5,9 @@ import { keep, kept } from "./keep.js";
 const VOLUME = "rushes.volume";
 
 export class Controls {
-  constructor(player, timecode) {
+  constructor(player, timecode, comments) {
     this.player = player;
+    this.comments = comments;
     this.timecode = timecode;
     this.bar = document.getElementById("transport");
     this.clock = document.getElementById("clock-input");
@@ -24,6 +25,8 @@ export class Controls {
       back: () => this.player.step(-1),
       forward: () => this.player.step(1),
       toggle: () => this.player.toggle(),
+      previous: () => this.comments.go(-1),
+      next: () => this.comments.go(1),
       mute: () => this.mute(),
       full: () => this.fullScreen(),
       keys: () => this.showKeys(),
@@ -84,19 +87,19 @@ export class Controls {
   #startSound() {
     const { video } = this.player;
     const volume = document.getElementById("volume");
+    const button = this.bar.querySelector("[data-do=mute]");
+    button.hidden = volume.hidden = !this.player.film.audio;
     const before = kept(VOLUME, {});
     video.volume = before.volume ?? 1;
     video.muted = before.muted ?? false;
     const show = () => {
-      const button = this.bar.querySelector("[data-do=mute]");
-      if (!button) return;
       button.setAttribute("aria-pressed", String(video.muted));
       volume.value = video.muted ? 0 : video.volume;
       keep(VOLUME, { volume: video.volume, muted: video.muted });
     };
     video.addEventListener("volumechange", show);
     show();
-    volume?.addEventListener("input", () => {
+    volume.addEventListener("input", () => {
       video.volume = Number(volume.value);
       video.muted = video.volume === 0;
     });

@@ -32,7 +32,9 @@ export class Tokens {
   }
 
   async #ask() {
-    const answer = await fetch(this.href, { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(15_000) });
+    // Asked for as JSON, a session that has ended answers 401 and not with the page to sign in.
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(this.href, { cache: "no-store", headers, signal: AbortSignal.timeout(15_000) });
     if (GONE.has(answer.status)) {
       this.gone = answer.status;
       this.onGone(answer.status);

@@ -29,7 +29,7 @@ def test_a_signed_path_opens_its_object() -> None:
 
 
 def test_known_vector() -> None:
-    """Computed with openssl: printf 'v1\\nk1\\n1800000600\\nmabcdefghijklm\\n<media>' | openssl dgst -sha256 -hmac <32 n>."""
+    """Computed with openssl dgst -sha256 -hmac over "v1\\nk1\\n1800000600\\nmabcdefghijklm\\n" and the media id."""
     token = mint(KeyRing({"k1": NEW}), scope="mabcdefghijklm", media=MEDIA, exp=NOW + 600)
     assert token == "1800000600.mabcdefghijklm.k1.aXl_7nmjzNmE1_-75bSIfHweethxULIRP02CFdoyAEI"
 

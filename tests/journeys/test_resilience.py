@@ -68,7 +68,16 @@ def test_no_token_is_in_any_log(stack: Running, film: bytes) -> None:
     playback = api.version(asset_id)["playback"]
     tokens = {str(url).split("/v/")[1].split("/")[0] for url in playback.values() if isinstance(url, str)}
     api.http.request("GET", f"{stack.url}/v/{next(iter(tokens))}x/hls/{'0' * 64}/b/master.m3u8")
-    upload = api.call("POST", "/api/presign", {"projectId": stack.project_id, "name": "a", "size": 9, "parts": [{"number": 1, "size": 9, "sha256": "0" * 64}]})[1]
+    upload = api.call(
+        "POST",
+        "/api/presign",
+        {
+            "projectId": stack.project_id,
+            "name": "a",
+            "size": 9,
+            "parts": [{"number": 1, "size": 9, "sha256": "0" * 64}],
+        },
+    )[1]
     signature = upload["parts"][0]["url"].split("X-Amz-Signature=")[1].split("&")[0]
     api.put(upload["parts"][0], b"123456789")
     time.sleep(0.5)
@@ -82,7 +91,13 @@ def test_no_token_is_in_any_log(stack: Running, film: bytes) -> None:
 def secrets_of(stack: Running) -> set[str]:
     state = stack.state
     pairs = {pair[1] for pair in state["roles"].values()}
-    return {state["secret_key"], state["edge_signing_key"].split(":")[1].split(",")[0], state["postgres_password"], state["redis_password"], *pairs}
+    return {
+        state["secret_key"],
+        state["edge_signing_key"].split(":")[1].split(",")[0],
+        state["postgres_password"],
+        state["redis_password"],
+        *pairs,
+    }
 
 
 def log_files(stack: Running) -> list[Path]:

@@ -98,7 +98,7 @@ def test_a_version_is_promoted_and_its_preview_ordered(context: Context, storage
 
     clean = job_of("clean_staging", version.upload_id)  # type: ignore[arg-type]
     run_job(context, clean, clean_staging)
-    with pytest.raises(ClientError, match="404|NoSuchKey|Not Found"):
+    with pytest.raises(ClientError, match=r"404|NoSuchKey|Not Found"):
         storage["promoter"].head_object(Bucket=storage.bucket("staging"), Key=keys.staging(version.upload_id))  # type: ignore[arg-type]
 
 

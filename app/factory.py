@@ -21,6 +21,7 @@ from app.web import errors, metrics, security
 from app.web.filters import FILTERS
 from app.web.services import Services
 from app.web.static_files import asset_url
+from app.web.visitor import visitor_facts
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Bodies of pages and of the API; masters never pass through here.
@@ -75,7 +76,7 @@ def _flask_config(settings: WebSettings) -> dict[str, Any]:
 def _database(app: Flask, settings: WebSettings) -> None:
     db.init_app(app)
     sender = RedisSender(settings.redis_url.get_secret_value())
-    db.session.session_factory.configure(info={"sender": sender})
+    db.session.session_factory.configure(info={"sender": sender, "visitor": visitor_facts})
     send_after_commit(db.session.session_factory)
 
 
@@ -83,9 +84,11 @@ def _blueprints(app: Flask) -> None:
     from app.web.api.routes import blueprint as api
     from app.web.assets.routes import blueprint as assets
     from app.web.auth.routes import blueprint as auth
+    from app.web.control.routes import blueprint as control
     from app.web.health.routes import blueprint as health
     from app.web.projects.routes import blueprint as projects
     from app.web.review.routes import blueprint as review
+    from app.web.tokens.routes import blueprint as tokens
 
-    for blueprint in (auth, projects, assets, review, api, health):
+    for blueprint in (auth, projects, assets, review, api, health, tokens, control):
         app.register_blueprint(blueprint)

@@ -120,6 +120,33 @@ class Cache:
         self._entries[name] = Entry(blocks(size), time.time())
         self._measure()
 
+    def drop(self, media: str, to: Path) -> int:
+        """Take all objects of a media id away, in one rename to `to`; their bytes.
+
+        They stay promised until `release`, as they are still on the disk.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            (self._root / media).rename(to)
+        before = self._stored
+        for folder, _, names in os.walk(to):
+            below = os.path.relpath(folder, to)
+            for name in names:
+                self._forget(os.path.normpath(f"{media}/{below}/{name}"))
+        return self._promise(before - self._stored)
+
+    def drop_all(self, to: Path) -> int:
+        """Take everything away, in one rename to `to`; the bytes, as with `drop`."""
+        self._root.rename(to)
+        self._root.mkdir(mode=0o700)
+        self._entries.clear()
+        freed, self._stored = self._stored, 0
+        return self._promise(freed)
+
+    def _promise(self, freed: int) -> int:
+        self._reserved += freed
+        self._measure()
+        return freed
+
     def expire(self, before: float) -> int:
         """Take out what nobody has used since `before` (Unix seconds); how many objects there were."""
         number = 0

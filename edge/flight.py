@@ -17,7 +17,8 @@ class Flight:
 
     `facts` are known once `opened()` returns. `written` bytes can be read with `read`. At the end either all
     of them are there, or `error` says why not (everybody is cut off), or `kept` is False: the disk would not
-    take it, and who waits reads the rest from S3 itself.
+    take it, and who waits reads the rest from S3 itself. `dropped` means that the object was purged meanwhile:
+    it gets no name.
     """
 
     def __init__(self, key: str, path: Path) -> None:
@@ -26,6 +27,7 @@ class Flight:
         self.facts: Facts | None = None
         self.written = 0
         self.kept = True
+        self.dropped = False
         self.error: RushesError | None = None
         self._body: Body | None = None
         self._file = -1

@@ -75,6 +75,16 @@ class Hydrator:
             else:
                 await flight.moved()
 
+    def drop(self, media: str | None) -> None:
+        """Keep nothing of what is being fetched now, of a media id or (None) at all.
+
+        Who reads it already may read on; who comes later gets a flight of their own.
+        """
+        for key, flight in list(self._flights.items()):
+            if media is None or key.split("/", 2)[1] == media:
+                flight.dropped = True
+                del self._flights[key]
+
     async def close(self) -> None:
         """End all flights; nothing of them is kept."""
         for task in list(self._tasks):
@@ -110,7 +120,8 @@ class Hydrator:
             if result == "failed" and flight.error is None:  # cancelled, or a fault of ours: nobody shall wait on
                 flight.error = Unavailable("flight_ended", "The object could not be fetched.")
             self._metrics.flights.labels(result).inc()
-            del self._flights[flight.key]
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
             flight.finish()
 
     async def _fetch(self, flight: Flight) -> str:
@@ -131,12 +142,17 @@ class Hydrator:
         return "stored" if stored else "not_kept"
 
     async def _write(self, flight: Flight, body: Body) -> bool:
-        """Write it and give it its name; False when the disk does not take it. Raises Unavailable."""
+        """Write it and give it its name; False when the disk does not take it or it was purged meanwhile.
+
+        Raises Unavailable.
+        """
         try:
             flight.create()
             async with contextlib.aclosing(body.chunks()) as pieces:
                 async for piece in pieces:
                     flight.write(piece)
+            if flight.dropped:
+                return False
             self._publish(flight, body.facts)
         except OSError as error:
             log.warning("cache_not_writable", reason=error.strerror)

@@ -35,6 +35,13 @@ class Metrics:
         self.objects = Gauge("guard_cache_objects", "Objects in the cache", registry=self.registry)
         self.limit_bytes = Gauge("guard_cache_limit_bytes", "CACHE_MAX_BYTES", registry=self.registry)
         self.grants = Gauge("guard_grants", "Grants that have not expired", registry=self.registry)
+        self.denials = Counter("guard_denials", "Names denied by the web", registry=self.registry)
+        self.purges = Counter("guard_purges", "Media ids purged by the web", registry=self.registry)
+        self.resyncs = Counter("guard_resyncs", "Times that everything was dropped", registry=self.registry)
+        self.denied = Gauge("guard_denied_names", "Names that are denied now", registry=self.registry)
+        self.control_age = Gauge(
+            "guard_control_age_seconds", "Since the web was last heard", registry=self.registry
+        )
 
     def text(self) -> bytes:
         """Prometheus text format 0.0.4."""

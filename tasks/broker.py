@@ -13,6 +13,7 @@ from periodiq import PeriodiqMiddleware
 from app.core.settings import SchedulerSettings, load
 from app.core.telemetry import configure_logging
 from tasks.middleware import Boot, DieWithParent
+from tasks.sealer import Sealer
 
 _settings = load(SchedulerSettings, os.environ)
 configure_logging("worker", level=_settings.log_level, form=_settings.log_format)
@@ -30,6 +31,7 @@ dramatiq.set_broker(
             PeriodiqMiddleware(skip_delay=30),
             DieWithParent(),
             Boot(),
+            Sealer(),
         ],
         # A dead worker's messages go back to the queue within about a minute; by default it is chance.
         maintenance_chance=100_000,

@@ -53,6 +53,7 @@ def test_public_routes_are_few_and_known(flask_app: Flask) -> None:
         "auth.sign_in",
         "auth.submit_sign_in",
         "auth.sign_out",
+        "control.events",
         "health.healthz",
         "health.readyz",
         "health.metrics",
@@ -74,7 +75,7 @@ def test_templates_mirror_the_blueprints(flask_app: Flask) -> None:
     pages = {path.name for path in (ROOT / "templates").iterdir() if path.is_dir()}
     blueprints = {path.name for path in (ROOT / "app" / "web").iterdir() if (path / "routes.py").is_file()}
     assert pages - blueprints <= {"errors"}
-    assert blueprints - pages <= {"api", "health"}
+    assert blueprints - pages <= {"api", "control", "health"}
 
 
 def test_every_kind_of_job_is_an_actor_on_its_queue() -> None:
@@ -140,3 +141,12 @@ def test_object_keys_are_put_together_in_one_module() -> None:
         if path.name in ("keys.py",) or "media" in path.parts or "stack" in path.parts or "edge" in path.parts:
             continue
         assert "sha256/{" not in path.read_text(), path
+
+
+def test_edge_events_are_made_in_one_place() -> None:
+    """Their ids are the cursor of every edge: they must become visible in order, which needs the lock there."""
+    for path in SOURCES:
+        text = path.read_text()
+        if path.name != "edge_events.py":
+            assert "EdgeEvent(" not in text.replace("class EdgeEvent(", ""), path
+            assert "insert(EdgeEvent" not in text, path

@@ -3,7 +3,7 @@
 staging   {upload id}
 masters   {organisation}/sha256/{aa}/{sha}
 previews  {kind}/{media}/{build}/{name…}
-docs      manifests/{organisation}/{sha}.json
+docs      manifests/{organisation}/{sha}.json, audit/{organisation}/{sequence}.json
 """
 
 from __future__ import annotations
@@ -51,3 +51,13 @@ def preview(kind: str, media: str, build: str, *names: str) -> str:
 def manifest(organization_id: UUID, sha256: str) -> str:
     """The record of a promotion, kept in docs."""
     return f"manifests/{organization_id}/{sha256}.json"
+
+
+def audit_head(organization_id: UUID, sequence: int) -> str:
+    """The head of an organisation's activity log at that row, kept in docs under lock."""
+    return f"audit/{organization_id}/{sequence}.json"
+
+
+def audit_latest(organization_id: UUID) -> str:
+    """A copy of the head that was published last, so that nobody needs to list."""
+    return f"audit/{organization_id}/latest.json"

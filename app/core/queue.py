@@ -46,7 +46,7 @@ KINDS: Mapping[str, JobKind] = {
     "clean_staging": JobKind("upkeep", max_attempts=50, priority=80),
 }
 #: Actors that the scheduler sends; they have no row.
-UPKEEP = {"resend_due": "upkeep", "expire_uploads": "upkeep"}
+UPKEEP = {"resend_due": "upkeep", "expire_uploads": "upkeep", "forget_answers": "upkeep", "publish_heads": "upkeep"}
 
 
 class Sender(Protocol):

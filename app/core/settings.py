@@ -23,6 +23,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from app.core.errors import ConfigurationError
@@ -171,6 +172,7 @@ class WebSettings(StorageSettings, DatabaseSettings, MediaAddressSettings):
     upload_max_bytes: int = Field(5 * 1024**4, gt=0)
     object_lock_default_days: int = Field(30, ge=1)
     metrics_token: SecretStr | None = None
+    control_key: SecretStr | None = Field(None, min_length=32)
 
 
 class WorkerSettings(StorageSettings, DatabaseSettings):
@@ -218,6 +220,16 @@ class EdgeSettings(StorageSettings):
     web_upstream: str | None = None
     s3_upstream: str | None = None
     port: int | None = Field(None, ge=1, le=65535)
+    control_url: Url | None = None
+    control_key: SecretStr | None = Field(None, min_length=32)
+    #: Seconds without contact after which new scopes are refused; at most what is promised.
+    control_cut_off: float = Field(60, ge=1, le=60)
+
+    @model_validator(mode="after")
+    def _control(self) -> EdgeSettings:
+        if (self.control_url is None) != (self.control_key is None):
+            raise ValueError("CONTROL_URL and CONTROL_KEY belong together, set both or neither")
+        return self
 
 
 S = TypeVar("S", bound=Settings)

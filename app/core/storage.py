@@ -27,6 +27,7 @@ multipart copy.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -127,24 +128,27 @@ def translated(what: str) -> Iterator[None]:
 
 
 class Storage:
-    """The S3 clients of one process: made once, thread-safe, one per role that it holds."""
+    """The S3 clients of one process: one per role that it holds, made at its first use, thread-safe."""
 
     def __init__(self, settings: StorageSettings, *, attempts: int = 3) -> None:
         self._settings = settings
         self._session = boto3.session.Session()  # one loader for all clients: each would cost 10 MB alone
         self._attempts = attempts
-        self._clients = {role: self._client(pair, settings.s3_endpoint) for role, pair in settings.roles.items()}
+        self._clients: dict[Role, S3Client] = {}
+        self._lock = threading.Lock()  # boto3's clients are thread-safe, making one is not
 
     def __getitem__(self, role: Role) -> S3Client:
-        try:
+        with self._lock:
+            if role not in self._clients:
+                if role not in self._settings.roles:
+                    raise LookupError(f"this process does not hold the S3 role {role}")
+                self._clients[role] = self._client(self._settings.roles[role], self._settings.s3_endpoint)
             return self._clients[role]
-        except KeyError:
-            raise LookupError(f"this process does not hold the S3 role {role}") from None
 
     @property
     def roles(self) -> frozenset[Role]:
         """The roles that this process holds."""
-        return frozenset(self._clients)
+        return frozenset(self._settings.roles)
 
     def bucket(self, name: Bucket) -> str:
         """The real name of one of the five buckets."""
@@ -152,7 +156,8 @@ class Storage:
 
     def signer(self, role: Role, origin: str) -> S3Client:
         """A client that signs for the origin that a browser will use (SigV4 covers Host). It sends nothing."""
-        return self._client(self._settings.roles[role], origin)
+        with self._lock:
+            return self._client(self._settings.roles[role], origin)
 
     def _client(self, pair: Credentials, endpoint: str) -> S3Client:
         parts = urlsplit(endpoint)

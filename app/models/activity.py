@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, Identified
 
@@ -18,6 +18,7 @@ class Activity(Identified, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "sequence"),
         Index("ix_activities_project_id_created_at", "project_id", "created_at"),
+        Index("ix_activities_organization_id_created_at", "organization_id", "created_at"),
         Index("ix_activities_unsealed", "organization_id", "id", postgresql_where=text("sequence is null")),
     )
 
@@ -33,6 +34,8 @@ class Activity(Identified, Base):
     hash: Mapped[str | None] = mapped_column()
     #: SHA-256 of the salt and the personal fields in `activity_people`, so that these may be erased later.
     people_digest: Mapped[str | None] = mapped_column()
+
+    people: Mapped[ActivityPeople | None] = relationship(uselist=False)
 
 
 class ActivityPeople(Base):

@@ -19,7 +19,10 @@ class Asset(Identified, Base):
     """What people talk about: "Reel 2, grade". Its versions are the takes."""
 
     __tablename__ = "assets"
-    __table_args__ = (Index("ix_assets_project_id_created_at", "project_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_assets_project_id_created_at", "project_id", "created_at"),
+        Index("ix_assets_collection_id_created_at", "collection_id", "created_at"),
+    )
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"))
     collection_id: Mapped[UUID | None] = mapped_column(ForeignKey("collections.id"))

@@ -24,6 +24,7 @@ class Job(Identified, Base):
         CheckConstraint("outcome in ('done', 'failed', 'cancelled')", name="outcome"),
         Index("ix_jobs_due", "due_at", postgresql_where=text("finished_at is null")),
         Index("ix_jobs_target", "target_id", "kind"),
+        Index("ix_jobs_organization_id_finished_at", "organization_id", "finished_at"),
     )
 
     kind: Mapped[str] = mapped_column()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Identified
@@ -25,3 +25,6 @@ class Client(Identified, Base):
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
     name: Mapped[str] = mapped_column()
+
+
+Index("uq_clients_organization_id_name", Client.organization_id, func.lower(Client.name), unique=True)

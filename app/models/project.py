@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, Identified
@@ -49,3 +49,6 @@ class Collection(Identified, Base):
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"), index=True)
     name: Mapped[str] = mapped_column()
+
+
+Index("uq_collections_project_id_name", Collection.project_id, func.lower(Collection.name), unique=True)

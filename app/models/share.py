@@ -17,8 +17,9 @@ from app.models.project import Project
 class Share(Identified, Base):
     """A link to some assets of a project.
 
-    The token in the link is derived from the id and the generation, so it can be shown again, and only its
-    hash is kept for the look-up. Raising the generation (revoked, new password) ends every visit.
+    The token in the link is derived from the id and `link_generation`, so it can be shown again, and only its
+    hash is kept for the look-up. `generation` stands for what the link opens: what takes something away raises
+    it, and with it the signed addresses of media end (docs/decisions/0005).
     """
 
     __tablename__ = "shares"
@@ -29,6 +30,7 @@ class Share(Identified, Base):
     name: Mapped[str] = mapped_column()
     token_hash: Mapped[str] = mapped_column(unique=True)
     generation: Mapped[int] = mapped_column(default=1)
+    link_generation: Mapped[int] = mapped_column(default=1, server_default="1")
     password_hash: Mapped[str | None] = mapped_column()
     expires_at: Mapped[datetime | None] = mapped_column()
     may_comment: Mapped[bool] = mapped_column(default=True)

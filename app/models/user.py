@@ -57,7 +57,7 @@ class ApiToken(Identified, Base):
     expires_at: Mapped[datetime | None] = mapped_column()
     last_used_at: Mapped[datetime | None] = mapped_column()
     revoked_at: Mapped[datetime | None] = mapped_column()
-    #: Actions that the token may do, of those that its owner may; None is all of them.
+    #: Names of scopes (app.core.policy.TOKEN_SCOPES) that narrow what its owner may do; None is no limit.
     scopes: Mapped[list[Any] | None] = mapped_column()
 
     user: Mapped[User] = relationship()

@@ -116,6 +116,7 @@ class Instance:
         values = {
             "SECRET_KEY": self.state.secret_key,
             "EDGE_SIGNING_KEY": self.state.edge_signing_key,
+            "CONTROL_KEY": self.state.control_key,
             "OBJECT_LOCK_DEFAULT_DAYS": "1",
             "CACHE_PATH": str(self.path / "edge"),
             "CACHE_MAX_BYTES": str(self._cache_bytes()),
@@ -139,6 +140,7 @@ class Instance:
         addresses = {
             "WEB_BIND": f"127.0.0.1:{port['web']}",
             "WEB_UPSTREAM": f"127.0.0.1:{port['web']}",
+            "CONTROL_URL": f"http://127.0.0.1:{port['web']}",
             "RUN_PATH": str(self.run_path),
             "EDGE_LISTEN": self.local_url,
             "EDGE_BIND": "127.0.0.1",

@@ -50,6 +50,7 @@ class State(BaseModel):
     redis_password: str = Field(default_factory=_password)
     secret_key: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
     edge_signing_key: str = Field(default_factory=_signing_key)
+    control_key: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
     storage_jwt: dict[str, str] = Field(default_factory=_each(JWT_NAMES, lambda _: secrets.token_urlsafe(32)))
     roles: dict[str, tuple[str, str]] = Field(default_factory=_each(ROLES, _key_pair))
     run_path: str | None = None

@@ -157,7 +157,8 @@ class Supervisor:
         child.again_at = time.monotonic() + wait
         if child.was_ready:
             how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            self._report(f"{child.service.title} ended {how}; it is started again in {wait:g} s")
+            log = self._log(child.service)
+            self._report(f"{child.service.title} ended {how} (log: {log}); it is started again in {wait:g} s")
 
     def _spawn(self, child: _Child) -> None:
         with logs.open_log(self._log(child.service)) as log:

@@ -47,8 +47,8 @@ def status_of(error: errors.RushesError) -> int:
 
 
 def wants_json() -> bool:
-    """Whether the answer goes to a program: the API, or a page's own fetch."""
-    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+    """Whether the answer goes to a program: the API, an edge, or a page's own fetch."""
+    return request.path.startswith(("/api/", "/control/")) or request.accept_mimetypes.best == "application/json"
 
 
 def register(app: Flask) -> None:

@@ -47,9 +47,10 @@ def on_exit(_server: Any) -> None:
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
-def post_worker_init(_worker: Any) -> None:
-    """Refuse to serve with a database driver that would block the loop."""
+def post_worker_init(worker: Any) -> None:
+    """Refuse to serve with a database driver that would block the loop; let long polls end when we are to."""
     import psycopg.waiting
 
     if getattr(psycopg.waiting.wait, "__name__", "") == "wait_c":
         raise SystemExit("psycopg does not cooperate with gevent: was the app loaded before the patch?")
+    worker.wsgi.extensions["control"].stopping = lambda: not worker.alive

@@ -24,13 +24,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.core.audit import Actor
 from app.core.errors import Unauthenticated
 from app.core.passwords import hash_token
-from app.core.policy import PROJECT_ACTIONS, Principal, check_organization
+from app.core.policy import PROJECT_ACTIONS, Principal, check_organization, check_scope
 from app.core.settings import WebSettings
 from app.extensions import csrf, db, login_manager
 from app.models import ApiToken, Membership, User, UserSession, utc_now
 from app.web import errors
 from app.web.services import services
-from app.workflows import find
+from app.workflows import find, find_people
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -46,6 +46,13 @@ LOADERS: Mapping[str, Callable[[Session, Principal, uuid.UUID, str], Any]] = {
     "comment": lambda session, principal, key, action: find.find_comment(
         session, principal, key, change=action != "comment.view"
     ),
+    "person": find_people.find_user,
+    "invitation": find_people.find_invitation,
+    "client": find_people.find_client,
+    "membership": find_people.find_membership,
+    "collection": find_people.find_collection,
+    "visit": find_people.find_visit,
+    "token": lambda session, principal, key, _action: find.find_token(session, principal, key),
 }
 
 
@@ -60,6 +67,11 @@ class SignedIn:
         self.visit = visit
         self.user = visit.user
         self.name, self.email = visit.user.name, visit.user.email
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the pages of the organisation's admins are theirs."""
+        return self.user.role == "admin"
 
     @property
     def initials(self) -> str:
@@ -94,6 +106,7 @@ def requires(action: str, **loads: str) -> Callable[[V], V]:
         @wraps(view)
         def checked(**arguments: Any) -> Any:
             principal = current_principal()
+            check_scope(principal, action)
             if not loads and action not in _PROJECT_ACTIONS:
                 check_organization(principal, action)
             for name, argument in loads.items():
@@ -128,7 +141,8 @@ def _from_token() -> Principal:
     if token.last_used_at is None or token.last_used_at < now - _SEEN_EVERY:
         token.last_used_at = now
         db.session.commit()
-    return _principal(token.user, "token")
+    scopes = None if token.scopes is None else frozenset(map(str, token.scopes))
+    return _principal(token.user, "token", scopes)
 
 
 def _from_session() -> Principal:
@@ -144,15 +158,14 @@ def this_visitor() -> SignedIn | None:
     return user._get_current_object() if user.is_authenticated else None
 
 
-def _principal(user: User, kind: str) -> Principal:
+def _principal(user: User, kind: str, scopes: frozenset[str] | None = None) -> Principal:
     if user.deactivated_at is not None:
         raise Unauthenticated("deactivated", "This account was deactivated. Ask an admin of your organisation.")
     roles = db.session.execute(
         select(Membership.project_id, Membership.role).where(Membership.user_id == user.id)
     ).all()
-    return Principal(
-        Actor(cast(Any, kind), user.id), user.organization_id, user.role, {row.project_id: row.role for row in roles}
-    )
+    mine = {row.project_id: row.role for row in roles}
+    return Principal(Actor(cast(Any, kind), user.id), user.organization_id, user.role, mine, scopes)
 
 
 def register(app: Flask, settings: WebSettings) -> None:

@@ -142,7 +142,7 @@ def project_view(principal: Principal, project: Project, *, asset_count: int = 0
     return ProjectView(
         id=project.id,
         name=project.name,
-        client=None,
+        client=project.client.name if project.client else None,
         href=url_for("projects.show", project_id=project.id),
         asset_count=asset_count,
         locked_size=human_bytes(locked_bytes) if locked_bytes else "",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, select, true
+from sqlalchemy import ColumnElement, and_, false, select, true
 from sqlalchemy.orm import Session, joinedload
 
 from app.core.errors import NotFound
 from app.core.policy import Principal, check
-from app.models import Asset, Comment, Membership, Project, Upload, Version
+from app.models import ApiToken, Asset, Comment, Membership, Project, Share, Upload, Version
 
 _NOTHING = NotFound("not_found", "There is nothing here, or it is not yours to see.")
 
 
 def visible_to(principal: Principal) -> ColumnElement[bool]:
     """The condition on `projects` that everything which a principal is shown must meet."""
+    if principal.share is not None:
+        return false()  # guests see the assets of their share (find_shared.py), never a project
     inside = Project.organization_id == principal.organization_id
     if principal.organization_role == "admin":
         return and_(inside, true())
@@ -86,9 +88,33 @@ def find_comment(session: Session, principal: Principal, comment_id: UUID, *, ch
     if row is None:
         raise _NOTHING
     comment, project = row
-    mine = comment.author_id == principal.user_id
+    mine = principal.wrote(comment.author_id, comment.guest_id)
     _check(principal, ("comment.change_own" if mine else "comment.change_any") if change else "comment.view", project)
     return comment
+
+
+def find_token(session: Session, principal: Principal, token_id: UUID) -> ApiToken:
+    """A token of the principal's own. Raises NotFound."""
+    token = session.scalars(
+        select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == principal.user_id)
+    ).one_or_none()
+    if token is None:
+        raise _NOTHING
+    return token
+
+
+def find_share(session: Session, principal: Principal, share_id: UUID, action: str) -> Share:
+    """A share in whose project the principal may do `action`. Raises NotFound or Denied."""
+    share = session.scalars(
+        select(Share)
+        .join(Share.project)
+        .where(Share.id == share_id, visible_to(principal))
+        .options(joinedload(Share.project))
+    ).one_or_none()
+    if share is None:
+        raise _NOTHING
+    _check(principal, action, share.project)
+    return share
 
 
 def _check(principal: Principal, action: str, project: Project) -> None:

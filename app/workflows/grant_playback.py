@@ -1,4 +1,4 @@
-"""Give a member the signed addresses of a preview."""
+"""Give a member or a guest the signed addresses of a preview."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.core import keys, signing
-from app.core.policy import Principal
-from app.models import MediaScope, Preview
+from app.core.policy import Principal, ShareGrant
+from app.models import Preview
+from app.workflows.member_scope import member_scope
+from app.workflows.share_scope import share_scope
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,24 @@ def grant_playback(
     base_url: str,
     ttl: int,
 ) -> Playback | None:
-    """The addresses of a preview for a member of its project; None while nothing is built.
+    """The addresses of a preview for a member of its project or a guest of a share; None while nothing is built.
 
-    `base_url` is EDGE_BASE_URL, or "" for relative addresses. The caller has checked `preview.view`.
+    `base_url` is EDGE_BASE_URL, or "" for relative addresses. The caller has checked `preview.view`. What a
+    guest's scope does not open has no address, and no address lives longer than the share.
     """
     if preview is None or preview.build is None or preview.state in ("pending", "unsupported", "failed"):
         return None
     exp = signing.expiry(time.time(), ttl)
-    scope = member_scope(session, principal.user_id, project_id)
+    if principal.share is not None:
+        scope = share_scope(session, principal.share)
+        exp = min(exp, _end(principal.share) or exp)
+    else:
+        scope = member_scope(session, principal.user_id, project_id)
     token = signing.mint(ring, scope=scope, media=preview.media, exp=exp)
 
-    def address(kind: str, *names: str) -> str:
+    def address(kind: str, *names: str) -> str | None:
+        if kind not in signing.SCOPE_KINDS[scope[0]]:
+            return None
         return f"{base_url}/v/{token}/{keys.preview(kind, preview.media, str(preview.build), *names)}"
 
     plays = preview.state in ("playable", "ready") and bool((preview.plan or {}).get("has_timeline", True))
@@ -65,20 +72,5 @@ def grant_playback(
     )
 
 
-def member_scope(session: Session, user_id: UUID, project_id: UUID) -> str:
-    """The handle of a member in a project at its present generation, made when there is none."""
-    current = (
-        select(MediaScope.handle)
-        .where(MediaScope.user_id == user_id, MediaScope.project_id == project_id, MediaScope.denied_at.is_(None))
-        .order_by(MediaScope.generation.desc())
-        .limit(1)
-    )
-    found = session.scalar(current)
-    if found is not None:
-        return found
-    session.execute(
-        insert(MediaScope)
-        .values(handle=signing.new_scope("m"), user_id=user_id, project_id=project_id, generation=1)
-        .on_conflict_do_nothing(index_elements=["user_id", "project_id", "generation"])
-    )
-    return session.scalars(current).one()
+def _end(grant: ShareGrant) -> int | None:
+    return int(grant.expires_at.timestamp()) if grant.expires_at else None

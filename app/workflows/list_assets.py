@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
-from app.core.errors import Rejected
+from app.core.cursor import decode_moment, encode
 from app.core.policy import Principal
 from app.models import Asset, Comment, Job, Master, Project, Version
 from app.workflows.find import visible_to
@@ -47,9 +44,18 @@ class Page:
 
 
 def list_assets(
-    session: Session, principal: Principal, project_id: UUID | None, cursor: str | None, *, limit: int = PAGE
+    session: Session,
+    principal: Principal,
+    project_id: UUID | None,
+    cursor: str | None,
+    *,
+    limit: int = PAGE,
+    where: ColumnElement[bool] | None = None,
 ) -> Page:
-    """A page of the assets that the principal may see, newest first. Raises Rejected for a bad cursor."""
+    """A page of the assets that the principal may see, newest first. Raises Rejected for a bad cursor.
+
+    `where` narrows them further, to a collection for instance.
+    """
     query = (
         select(Asset)
         .join(Asset.project)
@@ -60,8 +66,10 @@ def list_assets(
     )
     if project_id is not None:
         query = query.where(Asset.project_id == project_id)
+    if where is not None:
+        query = query.where(where)
     if cursor is not None:
-        query = query.where(tuple_(Asset.created_at, Asset.id) < tuple_(*_decode(cursor)))
+        query = query.where(tuple_(Asset.created_at, Asset.id) < tuple_(*decode_moment(cursor)))
     assets = list(session.scalars(query))
     more = assets[limit:]
     assets = assets[:limit]
@@ -73,7 +81,7 @@ def list_assets(
         version = latest.get(asset.id)
         key = version.id if version else None
         items.append(Listed(asset, version, running.get(key) if key else None, counts.get(key, 0) if key else 0))
-    return Page(items, _encode(assets[-1].created_at, assets[-1].id) if more else None)
+    return Page(items, encode(assets[-1].created_at, assets[-1].id) if more else None)
 
 
 def versions_of(session: Session, asset: Asset) -> list[Version]:
@@ -109,7 +117,12 @@ class ProjectRow:
 
 def list_projects(session: Session, principal: Principal) -> list[ProjectRow]:
     """Every project that the principal may see, newest first."""
-    projects = session.scalars(select(Project).where(visible_to(principal)).order_by(Project.created_at.desc())).all()
+    projects = session.scalars(
+        select(Project)
+        .where(visible_to(principal))
+        .options(joinedload(Project.client))
+        .order_by(Project.created_at.desc())
+    ).all()
     numbers = _numbers(session, [project.id for project in projects])
     return [ProjectRow(project, *numbers.get(project.id, (0, 0))) for project in projects]
 
@@ -152,16 +165,3 @@ def _comment_counts(session: Session, version_ids: Sequence[UUID]) -> dict[UUID,
         .group_by(Comment.version_id)
     )
     return {row[0]: row[1] for row in rows}
-
-
-def _encode(moment: datetime, key: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{moment.isoformat()}|{key}".encode()).rstrip(b"=").decode()
-
-
-def _decode(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, key = text.partition("|")
-        return datetime.fromisoformat(moment), UUID(key)
-    except (binascii.Error, ValueError):
-        raise Rejected("bad_cursor", "This cursor is not one of ours. Begin without one.") from None

@@ -44,7 +44,8 @@ def post_comment(session: Session, principal: Principal, version: Version, remar
     comment = Comment(
         asset_id=version.asset_id,
         version_id=version.id,
-        author_id=principal.user_id,
+        author_id=None if principal.share else principal.user_id,
+        guest_id=principal.actor.id if principal.share else None,
         parent_id=remark.parent_id,
         frame_in=remark.frame_in,
         frame_out=remark.frame_out,

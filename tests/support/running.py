@@ -26,6 +26,7 @@ _FOREIGN = (
     "WASABI_",
     "PUBLIC_URL",
     "EDGE_",
+    "CONTROL_",
     "SECRET_KEY",
     "SSH_",
 )

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
-from flask import jsonify, request
+from flask import jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.core.errors import NotFound, Rejected
+from app.core.errors import NotFound
 from app.extensions import db
 from app.models import Asset, Version
+from app.web.api.answers import AssetAnswer, AssetPage, PlacedAnswer, ProxyStatusAnswer
 from app.web.api.blueprint import blueprint
-from app.web.api.bodies import PreviewBody, read
+from app.web.api.bodies import AssetChange, AssetsQuery, PreviewBody, read, read_query
+from app.web.api.contract import contract
 from app.web.api.json_views import asset_json, proxy_status_json
 from app.web.security import current_principal, requires
 from app.workflows.find import find_project, visible_to
 from app.workflows.list_assets import list_assets, running_promotions, versions_of
 from app.workflows.order_preview import order_preview
+from app.workflows.rename_asset import rename_asset
 
 
 @blueprint.get("/assets")
 @requires("asset.view")
+@contract({200: AssetPage}, query=AssetsQuery, errors=(404,))
 def assets() -> ResponseReturnValue:
     """Assets, newest first, each with its latest version; of one project or of all that one may see."""
+    query = read_query(AssetsQuery)
     principal = current_principal()
-    project_id = _uuid("projectId")
-    if project_id is not None:
-        find_project(db.session(), principal, project_id, "asset.view")
-    page = list_assets(db.session(), principal, project_id, request.args.get("cursor"))
-    items = [asset_json(principal, row.asset, [row.version] if row.version else []) for row in page.items]
+    if query.project_id is not None:
+        find_project(db.session(), principal, query.project_id, "asset.view")
+    page = list_assets(db.session(), principal, query.project_id, query.cursor, limit=query.limit)
+    body: AssetPage = {
+        "items": [asset_json(principal, row.asset, [row.version] if row.version else []) for row in page.items],
+        "nextCursor": page.next_cursor,
+    }
     db.session.commit()
-    return jsonify(items=items, nextCursor=page.next_cursor)
+    return jsonify(body)
 
 
 @blueprint.get("/assets/<uuid:asset_id>")
 @requires("asset.view", asset="asset_id")
+@contract({200: AssetAnswer})
 def asset(asset: Asset) -> ResponseReturnValue:
     """One asset with all its versions."""
     body = asset_json(current_principal(), asset, versions_of(db.session(), asset))
@@ -43,8 +49,20 @@ def asset(asset: Asset) -> ResponseReturnValue:
     return jsonify(body)
 
 
+@blueprint.patch("/assets/<uuid:asset_id>", endpoint="change_asset")
+@requires("asset.change", asset="asset_id")
+@contract({200: AssetAnswer}, body=AssetChange)
+def change_asset(asset: Asset) -> ResponseReturnValue:
+    """Give the asset another title."""
+    rename_asset(db.session(), current_principal(), asset, read(AssetChange).title)
+    body = asset_json(current_principal(), asset, versions_of(db.session(), asset))
+    db.session.commit()
+    return jsonify(body)
+
+
 @blueprint.get("/assets/<uuid:asset_id>/proxy-status")
 @requires("asset.view", asset="asset_id")
+@contract({200: ProxyStatusAnswer})
 def proxy_status(asset: Asset) -> ResponseReturnValue:
     """How far the latest version is."""
     latest = versions_of(db.session(), asset)[0]
@@ -53,6 +71,7 @@ def proxy_status(asset: Asset) -> ResponseReturnValue:
 
 @blueprint.post("/preview")
 @requires("preview.build")
+@contract({202: PlacedAnswer}, body=PreviewBody, errors=(404, 409))
 def preview() -> ResponseReturnValue:
     """Order the preview of promoted bytes, by digest, within what the caller may see; again is the same."""
     principal = current_principal()
@@ -70,11 +89,3 @@ def preview() -> ResponseReturnValue:
     order_preview(db.session(), principal, version)
     db.session.commit()
     return jsonify(assetId=str(version.asset_id), versionId=str(version.id)), 202
-
-
-def _uuid(name: str) -> UUID | None:
-    text = request.args.get(name)
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise Rejected("bad_id", f"{name} is not an id.", fields={name: "is not a UUID"}) from None

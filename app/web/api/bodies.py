@@ -1,19 +1,23 @@
-"""The bodies of API requests: camelCase outside, checked, nothing unknown."""
+"""The bodies and queries of API requests: camelCase outside, checked, nothing unknown."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import UnsupportedMediaType
 
 from app.core.errors import Rejected
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, StringConstraints(max_length=300)]
+#: PostgreSQL keeps no NUL.
+Text = Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\x00]*$")]
+#: Of a page of a list.
+LIMIT = 50
+MAX_LIMIT = 200
 
 
 class Body(BaseModel):
@@ -41,7 +45,7 @@ class PresignBody(Body):
     project_id: UUID
     name: Annotated[str, StringConstraints(max_length=1000)]
     size: int = Field(ge=0, le=2**53)
-    type: Annotated[str, StringConstraints(max_length=200)] = "application/octet-stream"
+    type: Annotated[str, StringConstraints(max_length=200, pattern=r"^[ -~]*$")] = "application/octet-stream"
     sha256: Sha256 | None = None
     mapping: MappingBody | None = None
     parts: list[PartBody] = Field(default_factory=list, max_length=100)
@@ -83,23 +87,62 @@ class CommentChange(Body):
     body: str
 
 
+class AssetChange(Body):
+    title: str
+
+
+class ProjectBody(Body):
+    name: str
+    client_id: UUID | None = None
+
+
+class PageQuery(Body):
+    """Which page of a list: `cursor` is the `nextCursor` of the one before."""
+
+    cursor: Annotated[str, StringConstraints(max_length=200)] | None = None
+    limit: int = Field(LIMIT, ge=1, le=MAX_LIMIT)
+
+
+class AssetsQuery(PageQuery):
+    project_id: UUID | None = None
+
+
+class CommentsQuery(PageQuery):
+    version_id: UUID
+
+
 B = TypeVar("B", bound=Body)
 
 
 def read(kind: type[B]) -> B:
-    """The request's JSON as a body. Raises Rejected with a sentence for each field."""
+    """The request's JSON as a body, by JSON's own types ("3" is no number).
+
+    Raises Rejected with a sentence for each field, UnsupportedMediaType for what is declared as something else.
+    """
+    if request.mimetype not in ("", "application/json"):
+        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
     try:
-        data: Any = request.get_json(force=True, silent=False) if request.content_length != 0 else {}
-    except HTTPException as error:
-        if error.code == 413:
-            raise
-        raise Rejected("bad_json", "The body is not JSON.") from None
-    try:
-        return kind.model_validate(data)
+        return kind.model_validate_json(request.get_data() or b"{}", strict=True)
     except ValidationError as error:
-        fields = {
-            ".".join(map(str, fault["loc"])) or "body": str(fault["msg"])
-            for fault in error.errors(include_url=False, include_input=False, include_context=False)
-        }
-        first = next(iter(fields.items()))
-        raise Rejected("bad_body", f"{first[0]}: {first[1]}.", fields=fields) from None
+        raise _rejected(error) from None
+
+
+def read_query(kind: type[B]) -> B:
+    """The request's query. Raises Rejected with a sentence for each field; a name that is unknown or comes twice is one."""
+    given = request.args
+    twice = {name: "is given twice" for name, values in given.lists() if len(values) > 1}
+    if twice:
+        raise Rejected("bad_query", f"{next(iter(twice))} is given twice.", fields=twice)
+    try:
+        return kind.model_validate(given.to_dict())
+    except ValidationError as error:
+        raise _rejected(error, "bad_query") from None
+
+
+def _rejected(error: ValidationError, code: str = "bad_body") -> Rejected:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    if faults[0]["type"] == "json_invalid":
+        return Rejected("bad_json", "The body is not JSON.")
+    fields = {".".join(map(str, fault["loc"])) or "body": str(fault["msg"]) for fault in faults}
+    first = next(iter(fields.items()))
+    return Rejected(code, f"{first[0]}: {first[1]}.", fields=fields)

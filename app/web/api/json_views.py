@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
 from flask import request
 
 from app.core.lifecycle import PROXY_STATUS, shown
 from app.core.policy import Principal
-from app.models import Asset, Comment, Upload, Version
+from app.models import Asset, Comment, Project, Upload, Version
+from app.web.api.answers import (
+    AnchorAnswer,
+    AssetAnswer,
+    CommentAnswer,
+    MediaAnswer,
+    PlaybackAnswer,
+    ProjectAnswer,
+    ProxyStatusAnswer,
+    SignedPartAnswer,
+    UploadAnswer,
+    VersionAnswer,
+)
 from app.web.playback import playback_of
 from app.workflows.finish_upload import StoredPart
 from app.workflows.list_assets import Running
 from app.workflows.sign_parts import SignedPart
 
-NO_PLAYBACK: dict[str, Any] = dict.fromkeys(("hls", "mp4", "poster", "storyboard", "waveform", "expiresAt"))
+NO_PLAYBACK: PlaybackAnswer = {
+    "hls": None,
+    "mp4": None,
+    "poster": None,
+    "storyboard": None,
+    "waveform": None,
+    "expiresAt": None,
+}
 
 
-def signed_parts(parts: list[SignedPart]) -> list[dict[str, Any]]:
+def project_json(principal: Principal, project: Project) -> ProjectAnswer:
+    """A project, and the caller's role in it."""
+    return {
+        "id": str(project.id),
+        "name": project.name,
+        "client": project.client.name if project.client else None,
+        "role": principal.role_in(project.id, project.organization_id) or "",
+        "createdAt": iso(project.created_at),
+    }
+
+
+def signed_parts(parts: list[SignedPart]) -> list[SignedPartAnswer]:
     """Part URLs and the headers to send with them."""
     return [{"number": part.number, "url": part.url, "headers": part.headers} for part in parts]
 
 
-def upload_json(upload: Upload, stored: list[StoredPart], digests: dict[int, str | None]) -> dict[str, Any]:
+def upload_json(upload: Upload, stored: list[StoredPart], digests: dict[int, str | None]) -> UploadAnswer:
     """An upload and what of it is stored, for resuming."""
     return {
         "uploadId": str(upload.id),
@@ -38,7 +66,7 @@ def upload_json(upload: Upload, stored: list[StoredPart], digests: dict[int, str
     }
 
 
-def asset_json(principal: Principal, asset: Asset, versions: list[Version]) -> dict[str, Any]:
+def asset_json(principal: Principal, asset: Asset, versions: list[Version]) -> AssetAnswer:
     """An asset with its versions, newest first."""
     return {
         "id": str(asset.id),
@@ -50,10 +78,10 @@ def asset_json(principal: Principal, asset: Asset, versions: list[Version]) -> d
     }
 
 
-def version_json(principal: Principal, asset: Asset, version: Version) -> dict[str, Any]:
+def version_json(principal: Principal, asset: Asset, version: Version) -> VersionAnswer:
     """A version: what arrived, its lock as read back, its preview, and where it plays."""
     preview, master = version.preview, version.master
-    body: dict[str, Any] = {
+    body: VersionAnswer = {
         "id": str(version.id),
         "number": version.number,
         "fileName": version.file_name,
@@ -69,7 +97,7 @@ def version_json(principal: Principal, asset: Asset, version: Version) -> dict[s
         "playback": _playback(principal, asset, version),
     }
     if version.error_code:
-        body["error"] = {"code": version.error_code, "detail": version.error}
+        body["error"] = {"code": version.error_code, "detail": version.error or version.error_code}
     if master is not None:
         body["lock"] = {
             "mode": master.lock_mode,
@@ -80,7 +108,7 @@ def version_json(principal: Principal, asset: Asset, version: Version) -> dict[s
     return body
 
 
-def media_json(version: Version) -> dict[str, Any] | None:
+def media_json(version: Version) -> MediaAnswer | None:
     """The frame grid against which comments are kept, and what the source is."""
     preview = version.preview
     if preview is None or preview.rate_num is None:
@@ -94,11 +122,11 @@ def media_json(version: Version) -> dict[str, Any] | None:
     }
 
 
-def proxy_status_json(version: Version, running: Running | None) -> dict[str, Any]:
+def proxy_status_json(version: Version, running: Running | None) -> ProxyStatusAnswer:
     """How far the latest version is: queued, processing, complete or error."""
     preview = version.preview
     row = shown(version.state, preview.state if preview else None, running.step if running else None)
-    body: dict[str, Any] = {
+    body: ProxyStatusAnswer = {
         "state": PROXY_STATUS[row.code],
         "step": row.code,
         "progress": 100 if row.code == "ready" else preview.progress if preview else 0,
@@ -110,9 +138,9 @@ def proxy_status_json(version: Version, running: Running | None) -> dict[str, An
     return body
 
 
-def comment_json(comment: Comment) -> dict[str, Any]:
+def comment_json(comment: Comment) -> CommentAnswer:
     """A comment; frames are whole numbers against the version's rate."""
-    anchor = None
+    anchor: AnchorAnswer | None = None
     if comment.anchor_x is not None and comment.anchor_y is not None:
         anchor = {"x": comment.anchor_x, "y": comment.anchor_y}
     return {
@@ -138,7 +166,7 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def _playback(principal: Principal, asset: Asset, version: Version) -> dict[str, Any]:
+def _playback(principal: Principal, asset: Asset, version: Version) -> PlaybackAnswer:
     granted = playback_of(principal, asset, version.preview, base_url=request.host_url.rstrip("/"))
     if granted is None:
         return NO_PLAYBACK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from flask import jsonify
@@ -12,8 +13,11 @@ from app.core.errors import NotFound
 from app.core.storage import Missing
 from app.extensions import db
 from app.models import Upload, UploadPart
+from app.web.api.answers import CompleteAnswer, PartsAnswer, PlacedAnswer, PresignAnswer, UploadAnswer
 from app.web.api.blueprint import blueprint
 from app.web.api.bodies import CompleteBody, PartBody, PartsBody, PresignBody, PromoteBody, read
+from app.web.api.contract import contract
+from app.web.api.idempotency import answers_once
 from app.web.api.json_views import signed_parts, upload_json
 from app.web.security import current_principal, requires
 from app.web.services import services
@@ -25,9 +29,18 @@ from app.workflows.sign_parts import PartWanted, SignedPart, sign_parts
 from app.workflows.start_upload import Announced, start_upload
 
 
+def _signed_again(kept: dict[str, Any]) -> dict[str, Any]:
+    """The kept answer of `presign` with fresh addresses; none once the upload is over."""
+    upload = find_upload(db.session(), current_principal(), UUID(kept["uploadId"]))
+    parts = _sign(upload, _given(read(PresignBody))) if upload.state == "open" else []
+    return {**kept, "parts": signed_parts(parts)}
+
+
 @blueprint.post("/presign")
 @requires("upload.create")
-def presign() -> ResponseReturnValue:
+@contract({201: PresignAnswer}, body=PresignBody, errors=(404, 409, 503), idempotent=True)
+@answers_once(again=_signed_again)
+def presign() -> tuple[Any, int]:
     """Begin an upload; URLs come for the parts whose digests were given."""
     body = read(PresignBody)
     principal = current_principal()
@@ -42,19 +55,19 @@ def presign() -> ResponseReturnValue:
         announced,
         max_bytes=services().settings.upload_max_bytes,
     )
-    parts = _sign(upload, [part for part in body.parts if part.sha256])
-    db.session.commit()
-    answer = {
+    parts = _sign(upload, _given(body))
+    answer: PresignAnswer = {
         "uploadId": str(upload.id),
         "stagingKey": upload.id.hex,
         "partSize": upload.part_size,
         "parts": signed_parts(parts),
     }
-    return jsonify(answer), 201
+    return answer, 201
 
 
 @blueprint.post("/uploads/<uuid:upload_id>/parts")
 @requires("upload.change_own", upload="upload_id")
+@contract({200: PartsAnswer}, body=PartsBody, errors=(409,))
 def sign_upload_parts(upload: Upload) -> ResponseReturnValue:
     """URLs for parts that are about to be sent."""
     parts = _sign(upload, read(PartsBody).parts)
@@ -64,6 +77,7 @@ def sign_upload_parts(upload: Upload) -> ResponseReturnValue:
 
 @blueprint.get("/uploads/<uuid:upload_id>")
 @requires("upload.change_own", upload="upload_id")
+@contract({200: UploadAnswer}, errors=(503,))
 def show_upload(upload: Upload) -> ResponseReturnValue:
     """What of an upload is stored."""
     try:
@@ -76,19 +90,21 @@ def show_upload(upload: Upload) -> ResponseReturnValue:
 
 @blueprint.post("/uploads/<uuid:upload_id>/complete")
 @requires("upload.change_own", upload="upload_id")
+@contract({200: CompleteAnswer}, body=CompleteBody, errors=(409, 503))
 def complete_upload(upload: Upload) -> ResponseReturnValue:
     """All parts are there. With a mapping from presign the promotion is ordered in the same transaction."""
     body = read(CompleteBody)
     done = finish_upload(db.session(), services().storage, current_principal(), upload, sha256=body.sha256)
     db.session.commit()
-    answer: dict[str, object] = {"stagingKey": done.staging_key, "size": done.size, "etag": done.etag}
+    answer: CompleteAnswer = {"stagingKey": done.staging_key, "size": done.size, "etag": done.etag}
     if done.asset_id is not None:
-        answer |= {"assetId": str(done.asset_id), "versionId": str(done.version_id)}
+        answer["assetId"], answer["versionId"] = str(done.asset_id), str(done.version_id)
     return jsonify(answer)
 
 
 @blueprint.delete("/uploads/<uuid:upload_id>")
 @requires("upload.change_own", upload="upload_id")
+@contract({204: None}, errors=(409, 503))
 def cancel_upload(upload: Upload) -> ResponseReturnValue:
     """Give the upload up and free its parts."""
     abort_upload(db.session(), services().storage, current_principal(), upload)
@@ -98,7 +114,9 @@ def cancel_upload(upload: Upload) -> ResponseReturnValue:
 
 @blueprint.post("/promote")
 @requires("version.promote")
-def promote() -> ResponseReturnValue:
+@contract({202: PlacedAnswer}, body=PromoteBody, errors=(404, 409), idempotent=True)
+@answers_once
+def promote() -> tuple[Any, int]:
     """Make a complete upload a version and order its promotion; the same staging key always gives the same one.
 
     An upload becomes a version once, so a repeated call with or without its Idempotency-Key is answered alike.
@@ -114,8 +132,13 @@ def promote() -> ResponseReturnValue:
         upload.claimed_sha256 = body.sha256
     mapping = Mapping.of(body.mapping.model_dump(mode="json", by_alias=True))
     version = place_version(db.session(), principal, upload, mapping)
-    db.session.commit()
-    return jsonify(assetId=str(version.asset_id), versionId=str(version.id)), 202
+    placed: PlacedAnswer = {"assetId": str(version.asset_id), "versionId": str(version.id)}
+    return placed, 202
+
+
+def _given(body: PresignBody) -> list[PartBody]:
+    """The parts that can be signed already: their digests are known."""
+    return [part for part in body.parts if part.sha256]
 
 
 def _sign(upload: Upload, parts: list[PartBody]) -> list[SignedPart]:

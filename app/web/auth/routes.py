@@ -7,14 +7,16 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_user, logout_user
+from flask_login import logout_user
 from sqlalchemy import func, select
 
-from app.core.passwords import password_matches
 from app.extensions import db, limiter
-from app.models import User, UserSession, utc_now
+from app.models import User
 from app.web.auth.forms import SignInForm
-from app.web.security import SignedIn, public, this_visitor
+from app.web.auth.hashing import matches
+from app.web.auth.visits import sign_in_here
+from app.web.security import public, this_visitor
+from app.workflows.begin_session import end_session
 
 log = structlog.get_logger(__name__)
 blueprint = Blueprint("auth", __name__)
@@ -47,20 +49,11 @@ def submit_sign_in() -> ResponseReturnValue:
     email = (form.email.data or "").strip().lower()
     user = db.session.scalars(select(User).where(func.lower(User.email) == email)).one_or_none()
     active = user is not None and user.deactivated_at is None
-    matches = _in_thread(user.password_hash if user and active else None, form.password.data or "")
-    if user is None or not matches:
+    if not matches(user.password_hash if user and active else None, form.password.data or "") or user is None:
         log.info("sign_in_refused")
         return _page(form, WRONG), 422
-    visit = UserSession(
-        user_id=user.id, user=user, last_seen_at=utc_now(), user_agent=(request.user_agent.string or "")[:300]
-    )
-    db.session.add(visit)
-    db.session.commit()
     target = _next()
-    session.clear()  # a fresh session: nothing that was fixed before survives
-    session.permanent = True
-    login_user(SignedIn(visit))
-    log.info("signed_in", user_id=str(user.id))
+    sign_in_here(user)
     return redirect(target, code=303)
 
 
@@ -70,7 +63,7 @@ def sign_out() -> ResponseReturnValue:
     """End this browser's session, here and in the database."""
     visitor = this_visitor()
     if visitor is not None:
-        visitor.visit.revoked_at = utc_now()
+        end_session(db.session(), visitor.visit)
         db.session.commit()
     logout_user()
     session.clear()
@@ -79,16 +72,6 @@ def sign_out() -> ResponseReturnValue:
 
 def _page(form: SignInForm, error: str | None = None) -> str:
     return render_template("auth/sign_in.html", form=form, error=error, organization=None)
-
-
-def _in_thread(stored: str | None, password: str) -> bool:
-    """argon2 takes some ten milliseconds of one core: keep them off gevent's loop where there is one."""
-    from gevent import get_hub
-    from gevent.monkey import is_module_patched
-
-    if not is_module_patched("socket"):
-        return password_matches(stored, password)
-    return bool(get_hub().threadpool.apply(password_matches, (stored, password)))
 
 
 def _next() -> str:

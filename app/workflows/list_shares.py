@@ -1,0 +1,107 @@
+"""The shares of a project with what became of them, and the shares that hold an asset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session, selectinload
+
+from app.core.policy import Principal
+from app.models import Guest, Project, Share, ShareAccess, ShareAsset, utc_now
+from app.workflows.find import visible_to
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """A share with its numbers. `guests` are names, the latest first."""
+
+    share: Share
+    visits: int
+    last_at: datetime | None
+    guests: list[str]
+
+    @property
+    def state(self) -> str:
+        """open, expired or revoked."""
+        return state_of(self.share)
+
+
+def state_of(share: Share) -> str:
+    """open, expired or revoked."""
+    if share.revoked_at is not None:
+        return "revoked"
+    if share.expires_at is not None and share.expires_at <= utc_now():
+        return "expired"
+    return "open"
+
+
+def list_shares(
+    session: Session, principal: Principal, *, project_id: UUID | None = None, limit: int = 500
+) -> list[ShareRow]:
+    """Shares of a project, or of all that the principal may see, newest first. The caller has checked `share.view`."""
+    query = (
+        select(Share)
+        .join(Share.project)
+        .where(visible_to(principal))
+        .options(selectinload(Share.assets))
+        .order_by(Share.created_at.desc(), Share.id.desc())
+        .limit(limit)
+    )
+    if project_id is not None:
+        query = query.where(Share.project_id == project_id)
+    return rows_of(session, session.scalars(query).all())
+
+
+def rows_of(session: Session, shares: Sequence[Share]) -> list[ShareRow]:
+    """These shares with their numbers."""
+    keys = [share.id for share in shares]
+    numbers = {row.share_id: row for row in session.execute(_numbers(keys))} if keys else {}
+    names = {row.share_id: row.names for row in session.execute(_names(keys))} if keys else {}
+    return [
+        ShareRow(
+            share,
+            numbers[share.id].visits if share.id in numbers else 0,
+            numbers[share.id].last_at if share.id in numbers else None,
+            list(dict.fromkeys(names.get(share.id, ()))),
+        )
+        for share in shares
+    ]
+
+
+def _numbers(keys: Sequence[UUID]):  # type: ignore[no-untyped-def]
+    return (
+        select(
+            ShareAccess.share_id,
+            func.count().filter(ShareAccess.what == "opened").label("visits"),
+            func.max(ShareAccess.created_at).filter(ShareAccess.what != "refused").label("last_at"),
+        )
+        .where(ShareAccess.share_id.in_(keys))
+        .group_by(ShareAccess.share_id)
+    )
+
+
+def _names(keys: Sequence[UUID]):  # type: ignore[no-untyped-def]
+    newest = aggregate_order_by(Guest.name, Guest.created_at.desc())
+    return (
+        select(Guest.share_id, func.array_agg(newest).label("names"))
+        .where(Guest.share_id.in_(keys))
+        .group_by(Guest.share_id)
+    )
+
+
+def shares_of_asset(session: Session, principal: Principal, asset_id: UUID) -> list[Share]:
+    """The open shares that hold an asset, newest first."""
+    return list(
+        session.scalars(
+            select(Share)
+            .join(ShareAsset, ShareAsset.share_id == Share.id)
+            .join(Project, Project.id == Share.project_id)
+            .where(ShareAsset.asset_id == asset_id, Share.revoked_at.is_(None), visible_to(principal))
+            .order_by(Share.created_at.desc())
+        )
+    )

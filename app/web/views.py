@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -100,6 +100,20 @@ class AssetTile:
 
 
 @dataclass(frozen=True)
+class RoomLinks:
+    """Where the room asks and posts: a member's and a guest's lie in different places."""
+
+    show: Callable[[int], str]
+    delete: Callable[[UUID], str]
+    comments: str
+    preview_status: str
+    post: str
+    playback: str
+    facts: str | None = None
+    retry: str | None = None
+
+
+@dataclass(frozen=True)
 class RoomView:
     asset_id: UUID
     title: str
@@ -114,10 +128,14 @@ class RoomView:
     width: int
     height: int
     has_audio: bool
+    #: Whether what plays is a list that still grows, under a master that names renditions not built yet.
+    growing: bool
     ready: bool
     playback_href: str
     poster: str | None
     first_frame: int
+    links: RoomLinks
+    can_comment: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,6 +153,7 @@ class CommentView:
     created: datetime
     href: str
     can_delete: bool
+    delete_href: str
 
 
 def project_view(principal: Principal, project: Project, *, asset_count: int = 0, locked_bytes: int = 0) -> ProjectView:
@@ -312,21 +331,22 @@ def rate_words(rate: Fraction) -> str:
     return f"{float(rate):.3f}".rstrip("0") + f" frames a second ({rate.numerator}/{rate.denominator})"
 
 
-def comment_views(principal: Principal, version: Version, comments: Sequence[Comment]) -> list[CommentView]:
+def comment_views(
+    principal: Principal, version: Version, comments: Sequence[Comment], links: RoomLinks
+) -> list[CommentView]:
     """The comments of one version, in frame order."""
     timecode = timecode_of(version.preview)
     project = version.asset.project
     any_ = may(principal, "comment.change_any", project_id=project.id, organization_id=project.organization_id)
-    return [_comment_view(principal, version, comment, timecode, any_) for comment in comments]
+    return [_comment_view(principal, comment, timecode, any_, links) for comment in comments]
 
 
 def _comment_view(
-    principal: Principal, version: Version, comment: Comment, timecode: Timecode | None, any_: bool
+    principal: Principal, comment: Comment, timecode: Timecode | None, any_: bool, links: RoomLinks
 ) -> CommentView:
-    mine = comment.author_id == principal.user_id
+    mine = principal.wrote(comment.author_id, comment.guest_id)
     words = comment.by.split() or ["?"]
     out = comment.frame_out
-    href = url_for("review.show", asset_id=version.asset_id, v=version.number, f=comment.frame_in)
     return CommentView(
         id=comment.id,
         author=comment.by,
@@ -339,6 +359,7 @@ def _comment_view(
         timecode_out=timecode.label(out) if timecode and out is not None else None,
         body=comment.body,
         created=comment.created_at,
-        href=f"{href}#comment-{comment.id}",
+        href=f"{links.show(comment.frame_in)}#comment-{comment.id}",
         can_delete=mine or any_,
+        delete_href=links.delete(comment.id),
     )

@@ -128,6 +128,7 @@ class Room:
                     version=version, versions=[(2, f"{path}?v=2", True), (1, f"{path}?v=1", False)],
                     rate_num=film.rate.numerator, rate_den=film.rate.denominator, frame_count=film.frames,
                     start_frame=self.start, drop_frame=drop, width=640, height=360, has_audio=True, ready=self.ready,
+                    growing=self.built not in (None, 99),
                     playback_href=f"{path}/playback?v=2", poster=None, first_frame=first)  # fmt: skip
         return {"room": room, "comments": [self._comment(name, c) for c in self.comments], "comment_error": error,
                 "comment_draft": draft, "frame_in": first}  # fmt: skip

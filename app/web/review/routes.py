@@ -154,6 +154,7 @@ def _room(asset: Asset, versions: list[Version], chosen: Version) -> RoomView:
         width=int(size.get("width") or 16),
         height=int(size.get("height") or 9),
         has_audio=bool(probe.get("audio")),
+        growing=False,  # a preview is published whole
         ready=preview is not None and preview.state in ("playable", "ready"),
         playback_href=url_for("review.playback", asset_id=asset.id, v=chosen.number),
         poster=poster_of(principal, asset, preview),

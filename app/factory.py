@@ -69,7 +69,6 @@ def _flask_config(settings: WebSettings) -> dict[str, Any]:
         "RATELIMIT_STORAGE_URI": settings.redis_url.get_secret_value(),
         "RATELIMIT_STORAGE_OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
-        "RATELIMIT_IN_MEMORY_FALLBACK": ["20 per minute"],
     }
 
 
@@ -81,14 +80,18 @@ def _database(app: Flask, settings: WebSettings) -> None:
 
 
 def _blueprints(app: Flask) -> None:
+    from app.web.account.routes import blueprint as account
+    from app.web.activity.routes import blueprint as activity
     from app.web.api.routes import blueprint as api
     from app.web.assets.routes import blueprint as assets
     from app.web.auth.routes import blueprint as auth
     from app.web.control.routes import blueprint as control
     from app.web.health.routes import blueprint as health
+    from app.web.people.routes import blueprint as people
+    from app.web.jobs.routes import blueprint as jobs
     from app.web.projects.routes import blueprint as projects
     from app.web.review.routes import blueprint as review
     from app.web.tokens.routes import blueprint as tokens
 
-    for blueprint in (auth, projects, assets, review, api, health, tokens, control):
+    for blueprint in (auth, projects, assets, review, api, health, tokens, control, people, account):
         app.register_blueprint(blueprint)

@@ -8,6 +8,7 @@ from periodiq import cron
 from app.core.heads import LockFor
 from app.workflows.abort_upload import expire_uploads as _expire_uploads
 from app.workflows.answer_once import forget_answers as _forget_answers
+from app.workflows.back_up import back_up as _back_up
 from app.workflows.publish_heads import publish_heads as _publish_heads
 from app.workflows.resend_due import resend_due as _resend_due
 from tasks.middleware import context
@@ -37,3 +38,10 @@ def publish_heads() -> None:
     here = context()
     lock = LockFor(here.settings.object_lock_mode, here.settings.object_lock_default_days)
     _publish_heads(here.unit_of_work, here.storage, lock)
+
+
+@dramatiq.actor(queue_name="upkeep", periodic=cron("23 2 * * *"))
+def back_up() -> None:
+    """Each night: the database into the backups bucket."""
+    here = context()
+    _back_up(here.unit_of_work, here.storage, here.settings.database_url.get_secret_value())

@@ -57,6 +57,7 @@ def test_public_routes_are_few_and_known(flask_app: Flask) -> None:
         "health.healthz",
         "health.readyz",
         "health.metrics",
+        "api.openapi",
     }
 
 

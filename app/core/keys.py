@@ -3,7 +3,8 @@
 staging   {upload id}
 masters   {organisation}/sha256/{aa}/{sha}
 previews  {kind}/{media}/{build}/{name…}
-docs      manifests/{organisation}/{sha}.json, audit/{organisation}/{sequence}.json
+docs      manifests/{organisation}/{sha}/{version}.json
+backups   postgres/{year}/{month}/{time}-{migration}.dump, audit/{organisation}/{sequence}.json
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from datetime import datetime
 from uuid import UUID
 
 KINDS = ("hls", "mp4", "thumbs", "waveforms", "captions", "stills", "files")
@@ -48,9 +50,23 @@ def preview(kind: str, media: str, build: str, *names: str) -> str:
     return "/".join((kind, media, build, *names))
 
 
-def manifest(organization_id: UUID, sha256: str) -> str:
-    """The record of a promotion, kept in docs."""
-    return f"manifests/{organization_id}/{sha256}.json"
+def preview_build(kind: str, media: str, build: str) -> str:
+    """What the keys of all files of one kind of a build begin with."""
+    return preview(kind, media, build, "x").removesuffix("x")
+
+
+MANIFESTS = "manifests/"
+BACKUPS = "postgres/"
+
+
+def manifest(organization_id: UUID, sha256: str, version_id: UUID) -> str:
+    """The record of one version's promotion, kept in docs."""
+    return f"{MANIFESTS}{organization_id}/{sha256}/{version_id}.json"
+
+
+def backup(moment: datetime, revision: str) -> str:
+    """A dump of the database at that moment (UTC) and migration; names sort by time."""
+    return f"{BACKUPS}{moment:%Y/%m}/{moment:%Y%m%dT%H%M%SZ}-{revision}.dump"
 
 
 def audit_head(organization_id: UUID, sequence: int) -> str:

@@ -47,6 +47,7 @@ TRANSITIONS: Mapping[type[Aggregate], frozenset[tuple[str, str]]] = {
             ("playable", "ready"),
             ("playable", "failed"),
             ("failed", "pending"),
+            ("unsupported", "pending"),
         }
     ),
 }

@@ -43,10 +43,20 @@ KINDS: Mapping[str, JobKind] = {
     "encode_audio": JobKind("preview", priority=20),
     "encode_chunk": JobKind("chunks", priority=50),
     "publish_preview": JobKind("preview", max_attempts=20, priority=5),
+    "make_mp4": JobKind("extras", priority=60),
+    "make_storyboard": JobKind("extras", priority=55),
+    "analyse_master": JobKind("extras", priority=55),
     "clean_staging": JobKind("upkeep", max_attempts=50, priority=80),
 }
 #: Actors that the scheduler sends; they have no row.
-UPKEEP = {"resend_due": "upkeep", "expire_uploads": "upkeep", "forget_answers": "upkeep", "publish_heads": "upkeep"}
+UPKEEP = {
+    "resend_due": "upkeep",
+    "back_up": "upkeep",
+    "expire_uploads": "upkeep",
+    "delete_builds": "upkeep",
+    "forget_answers": "upkeep",
+    "publish_heads": "upkeep",
+}
 
 
 class Sender(Protocol):
@@ -116,6 +126,16 @@ def enqueue(
     if job_id is not None:
         session.info.setdefault("outbox", []).append((kind, job_id))
     return job_id
+
+
+def requeue(session: Session, job: Job) -> None:
+    """Make a job that has ended due again, with all its attempts; its message is sent after the commit."""
+    job.finished_at = job.outcome = job.error_code = job.error = job.step = None
+    job.lease_owner = job.lease_until = None
+    job.cancel_requested, job.attempts, job.progress = False, 0, 0
+    job.due_at = job.sent_at = utc_now()
+    session.flush()
+    session.info.setdefault("outbox", []).append((job.kind, job.id))
 
 
 def send_after_commit(sessions: sessionmaker[Session] | type[Session] | Session | Any) -> None:

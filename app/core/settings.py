@@ -172,13 +172,14 @@ class WebSettings(StorageSettings, DatabaseSettings, MediaAddressSettings):
     upload_max_bytes: int = Field(5 * 1024**4, gt=0)
     object_lock_default_days: int = Field(30, ge=1)
     metrics_token: SecretStr | None = None
+    api_rate_per_minute: int = Field(1200, gt=0)
     control_key: SecretStr | None = Field(None, min_length=32)
 
 
 class WorkerSettings(StorageSettings, DatabaseSettings):
     """`worker` and the jobs that `scheduler` sends to it."""
 
-    ROLES = ("promoter", "gpu-writer", "docs-writer", "janitor", "preview-janitor")
+    ROLES = ("promoter", "gpu-writer", "docs-writer", "janitor", "preview-janitor", "backup-writer")
 
     secret_key: SecretStr = Field(min_length=32)
     object_lock_default_days: int = Field(30, ge=1)
@@ -223,7 +224,7 @@ class EdgeSettings(StorageSettings):
     control_url: Url | None = None
     control_key: SecretStr | None = Field(None, min_length=32)
     #: Seconds without contact after which new scopes are refused; at most what is promised.
-    control_cut_off: float = Field(60, ge=1, le=60)
+    control_cut_off: float = Field(60, ge=2, le=60)
 
     @model_validator(mode="after")
     def _control(self) -> EdgeSettings:

@@ -8,7 +8,7 @@ If-Match, `Present` for a failed If-None-Match.
 |-----------------|------------------------------------------------------------------|--------------------|
 | uploader        | staging Put, Abort, ListParts                                    | web                |
 | promoter        | staging Get; masters Put, Get, GetRetention, PutRetention longer | worker             |
-| gpu-writer      | masters Get, staging Get, previews Put                           | worker             |
+| gpu-writer      | masters Get, staging Get, previews Put, Get                      | worker             |
 | preview-janitor | previews List, Delete                                            | scheduler's jobs   |
 | edge-reader     | previews Get                                                     | guard              |
 | downloader      | masters Get, only to presign                                     | web                |
@@ -59,7 +59,7 @@ PERMISSIONS: dict[Role, tuple[tuple[tuple[str, ...], Bucket, bool], ...]] = {
     "gpu-writer": (
         (("s3:GetObject",), "masters", True),
         (("s3:GetObject",), "staging", True),
-        (_MULTIPART, "previews", True),
+        ((*_MULTIPART, "s3:GetObject"), "previews", True),  # the proxy and the storyboard are made of stored segments
     ),
     "preview-janitor": (
         (("s3:ListBucket",), "previews", False),

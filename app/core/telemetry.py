@@ -15,6 +15,7 @@ _SECRETS = (
     (re.compile(r"/v/\d{10}\.[a-z0-9]{14}\.[a-z0-9]{1,8}\.[A-Za-z0-9_-]{43}"), "/v/[token]"),
     (re.compile(r"/s/[^/\s?#\"'\\]+"), "/s/[share]"),
     (re.compile(r"([?&]X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE), r"\1[cut]"),
+    (re.compile(r"/join/[A-Za-z0-9_-]{16,}"), "/join/[token]"),
     (re.compile(r"\brsh_[A-Za-z0-9_-]{20,}"), "[api token]"),
     (re.compile(r"(\w+://[^/\s:@]*:)[^@\s/]+@"), r"\1[cut]@"),
 )

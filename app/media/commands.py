@@ -14,7 +14,7 @@ from typing import Any
 import ffmpeg
 
 from app.media.encoders import Encoder
-from app.media.facts import Audio, Video
+from app.media.facts import Video
 from app.media.grid import Chunk
 from app.media.ladder import Rendition, poster_size
 from app.media.plan import Plan
@@ -25,8 +25,6 @@ INDEXED = ("mov", "matroska", "mxf")
 """Containers whose index finds the key frame before a time; in the others we start three seconds earlier."""
 
 PRE_ROLL = 3.0
-AUDIO_RATE = 48000
-AUDIO_BITRATE = 128_000
 _REC709 = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709", "color_range": "tv"}
 _MATRICES = {
     "bt709": "bt709", "smpte170m": "smpte170m", "bt470bg": "bt470bg", "fcc": "fcc", "smpte240m": "smpte240m",
@@ -41,37 +39,13 @@ def chunk_command(tools: Tools, encoder: Encoder, url: str, plan: Plan, chunk: C
     """
     video = _video(plan)
     start = chunk.first_frame / plan.exact_rate
-    source = _input(url, plan, _seek(video.start + float(start), plan, video))
+    source = open_input(url, plan, _seek(video.start + float(start), plan, video))
     picture = _on_grid(source[str(video.stream)], plan, video, start)
     outputs = [
         ffmpeg.output(scaled, f"{rendition.name}/chunk.m3u8", **_segment_options(encoder, plan, chunk, rendition))
         for rendition, scaled in zip(plan.renditions, _scaled(picture, video, plan.renditions), strict=True)
     ]
-    return _compiled(tools, outputs)
-
-
-def audio_command(tools: Tools, url: str, plan: Plan, folder: str) -> list[str]:
-    """Encode the whole sound once: AAC-LC, 128 kbit/s, stereo, 48 kHz, as long as the picture.
-
-    Without frag_discont and with negative times left alone the encoder's 1024 samples of priming stay in the
-    edit list, and sound and picture are in step (research: a click and a flash agree to under 1 ms).
-    """
-    source = _input(url, plan, None)
-    sound = (
-        _stereo(source, plan.probe.audio)
-        .filter("asetpts", f"PTS-({plan.probe.zero:.6f})/TB")
-        .filter("aresample", str(AUDIO_RATE), **{"async": "1", "first_pts": "0"})
-        .filter("apad", whole_dur=_seconds(plan.duration))
-        .filter("atrim", end=_seconds(plan.duration))
-    )
-    options = {
-        "c:a": "aac", "b:a": str(AUDIO_BITRATE), "ac": "2", "ar": str(AUDIO_RATE),
-        "avoid_negative_ts": "disabled", "map_metadata": "-1",
-        "f": "hls", "hls_segment_type": "fmp4", "hls_list_size": "0", "hls_playlist_type": "vod",
-        "hls_time": _seconds(plan.grid.segment_frames / plan.exact_rate),
-        "hls_fmp4_init_filename": "init.mp4", "hls_segment_filename": f"{folder}/%05d.m4s",
-    }  # fmt: skip
-    return _compiled(tools, [ffmpeg.output(sound, f"{folder}/audio.m3u8", **options)])
+    return compiled(tools, outputs)
 
 
 def poster_command(tools: Tools, url: str, plan: Plan, name: str, *, frame: int) -> list[str]:
@@ -79,26 +53,27 @@ def poster_command(tools: Tools, url: str, plan: Plan, name: str, *, frame: int)
     video = _video(plan)
     size = poster_size(*video.display)
     if plan.probe.kind == "still":
-        picture = _input(url, plan, None)[str(video.stream)]
+        picture = open_input(url, plan, None)[str(video.stream)]
     else:
         start = frame / plan.exact_rate
-        picture = _input(url, plan, _seek(video.start + float(start), plan, video))[str(video.stream)]
+        picture = open_input(url, plan, _seek(video.start + float(start), plan, video))[str(video.stream)]
         picture = _on_grid(picture, plan, video, start)
         picture = picture.filter("thumbnail", str(max(1, min(plan.frame_count // 2, round(plan.exact_rate)))))
     picture = _converted(picture, video, size, matrix="bt601", value_range="full").filter("format", "yuvj420p")
     options = {"frames:v": "1", "c:v": "mjpeg", "q:v": "3", "f": "mjpeg", "map_metadata": "-1"}
-    return _compiled(tools, [ffmpeg.output(picture, name, **options)])
+    return compiled(tools, [ffmpeg.output(picture, name, **options)])
 
 
-def _compiled(tools: Tools, outputs: list[Any]) -> list[str]:
-    merged = ffmpeg.merge_outputs(*outputs).global_args(
-        "-nostdin", "-hide_banner", "-v", "error", "-progress", "pipe:1", "-stats_period", "0.25"
-    )
+def compiled(tools: Tools, outputs: list[Any], *, level: str = "error", progress: bool = True) -> list[str]:
+    """The argv of ffmpeg for these outputs, with messages of `level`; progress goes to standard output."""
+    reports = ("-progress", "pipe:1", "-stats_period", "0.25") if progress else ("-nostats",)
+    merged = ffmpeg.merge_outputs(*outputs).global_args("-nostdin", "-hide_banner", "-v", level, *reports)
     command: list[str] = ffmpeg.compile(merged, cmd=tools.ffmpeg, overwrite_output=True)
     return command
 
 
-def _input(url: str, plan: Plan, seek: float | None) -> Any:
+def open_input(url: str, plan: Plan, seek: float | None) -> Any:
+    """The source, read from `seek` seconds of its own timestamps on."""
     options: dict[str, str | None] = {
         **input_options(),
         "copyts": None,
@@ -132,7 +107,7 @@ def _on_grid(stream: Any, plan: Plan, video: Video, start: Fraction) -> Any:
     return stream.filter(
         "fps",
         fps=f"{rate.numerator}/{rate.denominator}",
-        start_time=_seconds(start),
+        start_time=in_seconds(start),
         round="near",
         eof_action="pass",
     )
@@ -212,7 +187,7 @@ def _segment_options(encoder: Encoder, plan: Plan, chunk: Chunk, rendition: Rend
         "map_metadata": "-1",
         "f": "hls",
         "hls_segment_type": "fmp4",
-        "hls_time": _seconds(segment),
+        "hls_time": in_seconds(segment),
         "hls_list_size": "0",
         "start_number": str(chunk.first_segment),
         "hls_segment_options": "movflags=+frag_discont+negative_cts_offsets",
@@ -221,23 +196,12 @@ def _segment_options(encoder: Encoder, plan: Plan, chunk: Chunk, rendition: Rend
     }
 
 
-def _stereo(source: Any, tracks: tuple[Audio, ...]) -> Any:
-    """The main sound as two channels: a pair of mono tracks joined, the first two of many, or a downmix."""
-    first = tracks[0]
-    if len(tracks) > 1 and first.channels == tracks[1].channels == 1:
-        pair = [source[str(track.stream)] for track in tracks[:2]]
-        return ffmpeg.filter(pair, "join", inputs=2, channel_layout="stereo")
-    stream = source[str(first.stream)]
-    if first.channels > 8 or (first.channels > 2 and first.layout is None):
-        return stream.filter("pan", "stereo|c0<c0|c1<c1")
-    return stream.filter("aformat", channel_layouts="stereo")
-
-
 def _video(plan: Plan) -> Video:
     if plan.probe.video is None:
         raise ValueError("this plan has no picture")
     return plan.probe.video
 
 
-def _seconds(value: Fraction) -> str:
+def in_seconds(value: Fraction) -> str:
+    """With microseconds, as ffmpeg reads it."""
     return f"{float(value):.6f}"

@@ -1,11 +1,9 @@
-"""Encode a chunk, the sound, the poster: run the command, then read back what was written."""
+"""Encode a chunk, make the poster: run the command, then read back what was written."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 from app.core.errors import Unavailable
@@ -14,14 +12,13 @@ from app.media.encoders import Encoder
 from app.media.grid import Chunk
 from app.media.ladder import Rendition
 from app.media.plan import Plan
-from app.media.results import AudioResult, ChunkResult, RenditionFacts, Segment
+from app.media.results import ChunkResult, RenditionFacts, Segment, numbered, read_plain
 from app.media.tools import Tools
 from app.media.untrusted import Cancelled, Limits, MediaFailed, TimedOut, run_untrusted
 
 CHUNK_BASE_SECONDS = 300.0
 CHUNK_SECONDS_PER_SECOND = 60.0
 POSTER_SECONDS = 300.0
-SHORTEST_AUDIO = Fraction(1)
 POSTER = "poster.jpg"
 
 Progress = Callable[[int], None] | None
@@ -55,11 +52,11 @@ def encode_chunk(
     limit = CHUNK_BASE_SECONDS + CHUNK_SECONDS_PER_SECOND * float(chunk.frames / plan.exact_rate)
     limits = Limits(address_space=None) if encoder.name == "h264_nvenc" else Limits()
     try:
-        run_untrusted(
+        done = run_untrusted(
             command,
             folder=folder,
             time_limit=limit,
-            on_line=_frames_done(on_progress, chunk.frames),
+            on_line=frames_done(on_progress, chunk.frames),
             cancelled=cancelled,
             limits=limits,
         )
@@ -75,31 +72,8 @@ def encode_chunk(
     frames = {sum(segment.frames for segment in facts.segments) for facts in measured if facts}
     if len(frames) > 1 or (frames and None in measured):
         raise MediaFailed("media_failed", "The renditions of this chunk differ in length.")
-    return ChunkResult(chunk.index, frames.pop() if frames else 0, tuple(facts for facts in measured if facts))
-
-
-def encode_audio(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None) -> AudioResult:
-    """Encode the whole sound into an empty private `folder`: `a/init.mp4`, `a/00000.m4s` ….
-
-    The last segment is never shorter than a second: players do not load such a one. Raises as encode_chunk.
-    """
-    (folder / "a").mkdir()
-    limit = CHUNK_BASE_SECONDS + float(plan.duration)
-    run_untrusted(commands.audio_command(tools, url, plan, "a"), folder=folder, time_limit=limit, cancelled=cancelled)
-    init = _read(folder / "a" / "init.mp4")
-    if init is None:
-        raise MediaFailed("no_sound", "Nothing of the sound could be decoded.")
-    rate = fmp4.timescale(init)
-    files = _numbered(folder / "a", 0)
-    samples = [_audio_samples(path, init) for path in files]
-    if len(files) > 1 and Fraction(samples[-1], rate) < SHORTEST_AUDIO:
-        last = files.pop()
-        with files[-1].open("ab") as before:
-            before.write(last.read_bytes())
-        last.unlink()
-        samples[-2:] = [sum(samples[-2:])]
-    (folder / "a" / "audio.m3u8").unlink(missing_ok=True)
-    return AudioResult("mp4a.40.2", 2, rate, tuple(samples), tuple(path.stat().st_size for path in files))
+    kept = tuple(facts for facts in measured if facts)
+    return ChunkResult(chunk.index, frames.pop() if frames else 0, kept, done.complaints)
 
 
 def make_poster(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: Cancel = None) -> Path:
@@ -107,12 +81,12 @@ def make_poster(tools: Tools, url: str, plan: Plan, folder: Path, *, cancelled: 
     for frame in sorted({plan.frame_count // 10, 0}, reverse=True):  # a tenth in, else whatever there is
         command = commands.poster_command(tools, url, plan, POSTER, frame=frame)
         run_untrusted(command, folder=folder, time_limit=POSTER_SECONDS, cancelled=cancelled)
-        if _read(folder / POSTER):
+        if read_plain(folder / POSTER):
             return folder / POSTER
     raise MediaFailed("no_picture", "Nothing of the picture could be decoded.")
 
 
-def _frames_done(on_progress: Progress, most: int) -> Callable[[str], None]:
+def frames_done(on_progress: Progress, most: int) -> Callable[[str], None]:
     """Turns ffmpeg's -progress lines into calls with the frames done."""
 
     def line(text: str) -> None:
@@ -127,8 +101,8 @@ def _measured(folder: Path, rendition: Rendition, chunk: Chunk, plan: Plan) -> R
     """The facts of one rendition, None where it has no frame. Every planned boundary must have been met."""
     place = folder / rendition.name
     (place / "chunk.m3u8").unlink(missing_ok=True)
-    init = _read(place / "init.mp4")
-    files = _numbered(place, chunk.first_segment)
+    init = read_plain(place / "init.mp4")
+    files = numbered(place, chunk.first_segment)
     if init is None or not files:
         return None
     found = [_segment(path, chunk.first_segment + number, init) for number, path in enumerate(files)]
@@ -145,7 +119,7 @@ def _measured(folder: Path, rendition: Rendition, chunk: Chunk, plan: Plan) -> R
 
 def _segment(path: Path, index: int, init: bytes) -> Segment | None:
     """The facts of one file; None for the empty one that the muxer leaves where the source has ended."""
-    data = _read(path) or b""
+    data = read_plain(path) or b""
     parts = fmp4.fragments(data, init)
     if not parts:
         return None
@@ -154,29 +128,3 @@ def _segment(path: Path, index: int, init: bytes) -> Segment | None:
     first = parts[0]
     frames = sum(len(part.sizes) for part in parts)
     return Segment(index, frames, len(data), first.offset, first.data + first.sizes[0] - first.offset)
-
-
-def _audio_samples(path: Path, init: bytes) -> int:
-    return sum(sum(part.durations) for part in fmp4.fragments(_read(path) or b"", init))
-
-
-def _numbered(place: Path, first: int) -> list[Path]:
-    """The segments from number `first` on, as long as they follow each other."""
-    found: list[Path] = []
-    while _is_plain(path := place / f"{first + len(found):05d}.m4s"):
-        found.append(path)
-    return found
-
-
-def _is_plain(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
-
-
-def _read(path: Path) -> bytes | None:
-    """The bytes of a file that the child wrote; never through a link, which it might have made instead."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read()

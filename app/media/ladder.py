@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from app.media.facts import JsonRecord
 
-RUNGS = ((1080, 4500), (720, 2500), (360, 600))
-"""Short side of a 16:9 box in pixels, and the highest rate in kbit/s averaged over the buffer."""
+UHD = (2160, 13000)
+RUNGS = ((1080, 4500), (720, 2500), (540, 1400), (360, 600))
+"""Short side of a 16:9 box in pixels, and the highest rate in kbit/s averaged over the buffer. UHD on request."""
 
 OWN_SIZE_GAIN = 1.5
 """A source between two rungs gets a rendition of its own size when that has so many times the pixels."""
@@ -24,7 +25,7 @@ class Rendition(JsonRecord):
     maxrate: int
 
 
-def renditions(width: int, height: int) -> tuple[Rendition, ...]:
+def renditions(width: int, height: int, *, wants_2160: bool = False) -> tuple[Rendition, ...]:
     """The ladder for a picture seen at width × height, largest first; never larger than the source.
 
     A rung counts when the picture fills its 16:9 box in one direction at least (the box stands on end for
@@ -33,7 +34,7 @@ def renditions(width: int, height: int) -> tuple[Rendition, ...]:
     """
     ladder = [
         Rendition(f"v{short}", *_fitted(width, height, short), maxrate)
-        for short, maxrate in RUNGS
+        for short, maxrate in ((UHD, *RUNGS) if wants_2160 else RUNGS)
         if _fills(width, height, short)
     ]
     own_width, own_height = _even(width), _even(height)

@@ -51,8 +51,8 @@ class Plan(JsonRecord):
         raise KeyError(name)
 
 
-def make_plan(probe: Probe, *, rate_hint: Fraction | None = None) -> Plan:
-    """The plan for a probed source.
+def make_plan(probe: Probe, *, rate_hint: Fraction | None = None, wants_2160: bool = False) -> Plan:
+    """The plan for a probed source. `wants_2160` adds that rendition where the source is large enough.
 
     `rate_hint` is the project's rate, used where the source has none of its own (sound). The frame count is
     the one that the source's packets demonstrate.
@@ -67,7 +67,7 @@ def make_plan(probe: Probe, *, rate_hint: Fraction | None = None) -> Plan:
         probe=probe,
         rate=format_rate(rate),
         grid=grid,
-        renditions=renditions(*probe.video.display) if film and probe.video else (),
+        renditions=renditions(*probe.video.display, wants_2160=wants_2160) if film and probe.video else (),
         chunks=tuple(cut(grid)) if film else (),
         has_audio=probe.kind != "still" and bool(probe.audio),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from app.media.facts import JsonRecord
+from app.media.loudness import Loudness
 from app.media.untrusted import MediaFailed
 
 
@@ -38,11 +40,15 @@ class RenditionFacts(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult(JsonRecord):
-    """One encoded chunk. `frames` is what the source gave: fewer than planned where it ends early, even 0."""
+    """One encoded chunk. `frames` is what the source gave: fewer than planned where it ends early, even 0.
+
+    `complaints` counts what the decoder had to say about it: more than a few mean damage.
+    """
 
     index: int
     frames: int
     renditions: tuple[RenditionFacts, ...]
+    complaints: int = 0
 
     def paths(self, folder: Path) -> list[Path]:
         """The files to keep, in `folder`: init segments and segments."""
@@ -55,13 +61,14 @@ class ChunkResult(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class AudioResult(JsonRecord):
-    """The encoded sound: samples and bytes of each segment."""
+    """The encoded sound: samples and bytes of each segment, and how loud it is."""
 
     codec: str
     channels: int
     sample_rate: int
     samples: tuple[int, ...]
     bytes: tuple[int, ...]
+    loudness: Loudness | None = None
 
     @property
     def durations(self) -> list[Fraction]:
@@ -98,3 +105,26 @@ def _joined(name: str, parts: list[RenditionFacts]) -> RenditionFacts:
     return RenditionFacts(
         name, parts[0].codecs, parts[0].init_sha256, tuple(segments[index] for index in sorted(segments))
     )
+
+
+def numbered(place: Path, first: int) -> list[Path]:
+    """The segments in a folder from number `first` on, as long as they follow each other."""
+    found: list[Path] = []
+    while is_plain(path := place / f"{first + len(found):05d}.m4s"):
+        found.append(path)
+    return found
+
+
+def is_plain(path: Path) -> bool:
+    """Whether the child wrote a file there, and not a link."""
+    return path.is_file() and not path.is_symlink()
+
+
+def read_plain(path: Path) -> bytes | None:
+    """The bytes of a file that the child wrote; never through a link, which it might have made instead."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()

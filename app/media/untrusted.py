@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from app.core.errors import Rejected
 
@@ -33,6 +33,7 @@ STDERR_TAIL = 8 << 10
 POLL_SECONDS = 0.2
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+T = TypeVar("T")
 _ADDRESS = re.compile(r"\bhttps?://[^\s'\"<>]+")
 
 
@@ -63,10 +64,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A program that ended well. `stdout` is empty where `on_line` took the lines."""
+    """A program that ended well. `stdout` is empty where `on_line` or `on_block` took it.
+
+    `complaints` counts the lines of its messages: with `-v error`, ffmpeg's troubles with the file.
+    """
 
     stdout: bytes
     stderr_tail: str
+    complaints: int = 0
 
 
 def run_untrusted(
@@ -75,19 +80,21 @@ def run_untrusted(
     folder: Path,
     time_limit: float,
     on_line: Callable[[str], None] | None = None,
+    on_block: Callable[[bytes], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     limits: Limits | None = None,
 ) -> Completed:
     """Run `argv` (absolute program first) in `folder` for at most `time_limit` seconds.
 
     `folder` is given to the child's user and is its working directory: name files in it relatively.
-    `on_line` gets each line of standard output as it comes, on a thread of its own; else the output is
-    returned, up to 32 MiB. `cancelled` is asked five times a second; at once the whole process group dies.
+    `on_line` gets each line of standard output as it comes, or `on_block` its bytes, on a thread of its own;
+    else the output is returned, up to 32 MiB. `cancelled` is asked five times a second; at once the whole
+    process group dies.
 
     Raises MediaFailed (media_failed), TimedOut (media_timeout), Cancelled (cancelled).
     """
     process = _start(argv, folder, time_limit, limits or Limits())
-    output = _Output(process, on_line)
+    output = _Output(process, on_line, on_block)
     try:
         reason = _watch(process, output, time_limit, cancelled)
     finally:
@@ -102,7 +109,7 @@ def run_untrusted(
         raise TimedOut("media_timeout", "The file could not be read within the time that its size allows.", tail)
     if reason == "flood" or process.returncode != 0:
         raise MediaFailed("media_failed", f"{Path(argv[0]).name} could not work on this file.", tail)
-    return Completed(output.stdout(), tail)
+    return Completed(output.stdout(), tail, output.complaints)
 
 
 def _start(argv: Sequence[str], folder: Path, time_limit: float, limits: Limits) -> subprocess.Popen[bytes]:
@@ -180,9 +187,9 @@ def _unprivileged_user(program: str) -> int | None:
     """The user to run as, or None to stay: we are not root, or `nobody` could not reach the program."""
     if os.geteuid() != 0:
         return None
-    path = Path(program).resolve()
-    reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
-    return NOBODY if reachable and path.stat().st_mode & stat.S_IXOTH else None
+    path, real = Path(program), Path(program).resolve()
+    reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in (*path.parents, *real.parents))
+    return NOBODY if reachable and real.stat().st_mode & stat.S_IXOTH else None
 
 
 def _watch(
@@ -216,8 +223,14 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 class _Output:
     """Drains both pipes on threads, so that a talkative child never blocks, and keeps a bounded part."""
 
-    def __init__(self, process: subprocess.Popen[bytes], on_line: Callable[[str], None] | None) -> None:
-        self._on_line = on_line
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        on_line: Callable[[str], None] | None,
+        on_block: Callable[[bytes], None] | None,
+    ) -> None:
+        self._on_line, self._on_block = on_line, on_block
+        self.complaints = 0
         self._stdout = bytearray()
         self._stderr = bytearray()
         self.overflowed = False
@@ -245,24 +258,27 @@ class _Output:
         with pipe:
             if self._on_line is None:
                 for block in _blocks(pipe):
-                    if len(self._stdout) + len(block) > STDOUT_LIMIT:
+                    if self._on_block is not None:
+                        self._hand_over(self._on_block, block)
+                    elif len(self._stdout) + len(block) > STDOUT_LIMIT:
                         self.overflowed = True
                     else:
                         self._stdout += block
                 return
             for line in iter(lambda: pipe.readline(1 << 16), b""):
-                self._hand_over(line.decode("utf-8", "replace").rstrip("\r\n"))
+                self._hand_over(self._on_line, line.decode("utf-8", "replace").rstrip("\r\n"))
 
-    def _hand_over(self, line: str) -> None:
-        if self.line_error is None and self._on_line is not None:
+    def _hand_over(self, taker: Callable[[T], None], output: T) -> None:
+        if self.line_error is None:
             try:
-                self._on_line(line)
+                taker(output)
             except Exception as error:  # raised again by run_untrusted, on the caller's thread
                 self.line_error = error
 
     def _drain_stderr(self, pipe: IO[bytes]) -> None:
         with pipe:
             for block in _blocks(pipe):
+                self.complaints += block.count(b"\n")
                 self._stderr += block
                 del self._stderr[: -2 * STDERR_TAIL]
 

@@ -10,7 +10,7 @@ from app.models.idempotency import IdempotencyKey
 from app.models.job import Job
 from app.models.media_scope import EdgeEvent, MediaScope
 from app.models.organization import Client, Organization
-from app.models.preview import Preview, PreviewChunk
+from app.models.preview import Preview, PreviewBuild, PreviewChunk
 from app.models.project import Collection, Membership, Project
 from app.models.share import Guest, Share, ShareAccess, ShareAsset
 from app.models.upload import Upload, UploadPart
@@ -35,6 +35,7 @@ __all__ = [
     "Membership",
     "Organization",
     "Preview",
+    "PreviewBuild",
     "PreviewChunk",
     "Project",
     "RetentionRequest",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import time
+
+import redis
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.core import errors
 from app.core.storage import Changed, Missing
+from app.extensions import limiter
 
 log = structlog.get_logger(__name__)
 
@@ -32,13 +37,26 @@ TITLES = {
     405: "Not this way",
     409: "It has changed meanwhile",
     413: "Too large",
+    415: "Not in this form",
     421: "Unknown host",
     422: "Not accepted",
     429: "Too many tries",
     500: "Something of ours broke",
     503: "For a moment not available",
 }
-_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+#: Title, code and sentence for guests, whatever it is that is not there.
+CLOSED = (
+    "This link is closed",
+    "not_found",
+    "It may have been withdrawn, or its last day has passed. Ask whoever sent it to you for a new one.",
+)
+_HTTP_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 
 
 def status_of(error: errors.RushesError) -> int:
@@ -48,7 +66,7 @@ def status_of(error: errors.RushesError) -> int:
 
 def wants_json() -> bool:
     """Whether the answer goes to a program: the API, an edge, or a page's own fetch."""
-    return request.path.startswith(("/api/", "/control/")) or request.accept_mimetypes.best == "application/json"
+    return f"{request.path}/".startswith(("/api/", "/control/")) or request.accept_mimetypes.best == "application/json"
 
 
 def register(app: Flask) -> None:
@@ -64,6 +82,8 @@ def answer(
 ) -> Response:
     """One error in the form that the caller can read."""
     title = title or TITLES.get(status, "Something went wrong")
+    if status == 404 and is_guest_path():  # unknown, closed, past its end, another's: all the same to guests
+        title, code, sentence = CLOSED
     if wants_json():
         body = {
             "type": "about:blank",
@@ -78,7 +98,8 @@ def answer(
         response = jsonify(body)
         response.mimetype = "application/problem+json"
     else:
-        template = "errors/_fragment.html" if is_partial() else "errors/error.html"
+        page = "shares/fault.html" if is_guest_path() else "errors/error.html"
+        template = "errors/_fragment.html" if is_partial() else page
         response = make_response(
             render_template(
                 template,
@@ -100,7 +121,14 @@ def is_partial() -> bool:
     return request.headers.get("HX-Request-Type") == "partial"
 
 
+def is_guest_path() -> bool:
+    """Whether the address is one of a share's, whether it leads anywhere or not."""
+    return request.path.startswith("/s/")
+
+
 def _actions(status: int) -> list[tuple[str, str]]:
+    if is_guest_path():
+        return []
     if status == 401:
         return [("Sign in", url_for("auth.sign_in"))]
     return [("All projects", url_for("projects.index"))]
@@ -120,6 +148,8 @@ def _ours(error: errors.RushesError) -> Response:
         response.headers["Retry-After"] = "5"
     if status == 401 and is_partial():
         response.headers["HX-Redirect"] = url_for("auth.sign_in")
+    if status == 401 and wants_json():
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
@@ -133,14 +163,28 @@ def _http(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value]
     if status == 429:
-        wait = int(getattr(getattr(error, "limit", None), "reset_at", 0) or 0)
-        return _ours(
-            errors.TooMany("too_many_tries", "Too many tries. Wait a minute and try again.", retry_after=wait or 60)
-        )
+        wait = _seconds_to_wait()
+        sentence = f"Too many tries. Wait {wait} second{'s' if wait > 1 else ''} and try again."
+        return _ours(errors.TooMany("too_many_tries", sentence, retry_after=wait))
     code = _HTTP_CODES.get(status, (error.name or "error").lower().replace(" ", "_"))
     log.info("refused", status=status, code=code, method=request.method)
     sentences = {404: "There is nothing here, or it is not yours to see."}
-    return answer(status, code, sentences.get(status, error.description or "The request was not accepted."))
+    methods = ", ".join(sorted(error.valid_methods or ())) if isinstance(error, MethodNotAllowed) else ""
+    if methods:
+        sentences[405] = f"{request.method} is not possible here, only {methods}."
+    response = answer(status, code, sentences.get(status, error.description or "The request was not accepted."))
+    if methods:
+        response.headers["Allow"] = methods
+    return response
+
+
+def _seconds_to_wait() -> int:
+    """Until the window of the limit that was exceeded has ended."""
+    try:
+        limit = limiter.current_limit
+        return max(1, math.ceil(limit.reset_at - time.time())) if limit else 60
+    except redis.RedisError:
+        return 60
 
 
 def _unexpected(error: Exception) -> Response:

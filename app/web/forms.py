@@ -12,6 +12,9 @@ from app.core.errors import Conflict, Rejected, RushesError
 from app.extensions import db
 from app.web import errors
 
+#: Never shown again.
+_SECRET = frozenset({"password", "present", "new", "csrf_token"})
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -32,7 +35,7 @@ def refused(error: RushesError, form: str, page: Callable[[Fault], str]) -> Resp
     if not isinstance(error, Rejected | Conflict):
         raise error
     db.session.rollback()
-    values = {name: value for name, value in request.form.items() if "password" not in name}
+    values = {name: value for name, value in request.form.items() if name not in _SECRET}
     response = make_response(page(Fault(form, error.sentence, error.fields, values)))
     response.status_code = errors.status_of(error)
     return response

@@ -30,7 +30,7 @@ from app.extensions import csrf, db, login_manager
 from app.models import ApiToken, Membership, User, UserSession, utc_now
 from app.web import errors
 from app.web.services import services
-from app.workflows import find, find_people
+from app.workflows import find, find_people, list_jobs
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -40,8 +40,10 @@ _PROJECT_ACTIONS = frozenset().union(*PROJECT_ACTIONS.values())
 #: What `requires(action, name="url_argument")` loads, as far as the principal may do the action.
 LOADERS: Mapping[str, Callable[[Session, Principal, uuid.UUID, str], Any]] = {
     "project": find.find_project,
+    "job": list_jobs.find_job,
     "asset": find.find_asset,
     "version": find.find_version,
+    "share": find.find_share,
     "upload": lambda session, principal, key, _action: find.find_upload(session, principal, key),
     "comment": lambda session, principal, key, action: find.find_comment(
         session, principal, key, change=action != "comment.view"
@@ -122,18 +124,21 @@ def requires(action: str, **loads: str) -> Callable[[V], V]:
 def current_principal() -> Principal:
     """Who asks. Raises Unauthenticated."""
     if "principal" not in g:
-        g.principal = _from_token() if _bearer() is not None else _from_session()
+        g.principal = _from_token() if bearer_token() is not None else _from_session()
     return cast(Principal, g.principal)
 
 
-def _bearer() -> str | None:
+def bearer_token() -> str | None:
+    """The API token of the request, as it was sent; None without one."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
 
 
 def _from_token() -> Principal:
     token = db.session.scalars(
-        select(ApiToken).where(ApiToken.token_hash == hash_token(_bearer() or "")).options(joinedload(ApiToken.user))
+        select(ApiToken)
+        .where(ApiToken.token_hash == hash_token(bearer_token() or ""))
+        .options(joinedload(ApiToken.user))
     ).one_or_none()
     now = utc_now()
     if token is None or token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= now):
@@ -240,7 +245,7 @@ def is_loopback(host: str) -> bool:
 
 def _check_csrf() -> None:
     """Every mutation by a cookie needs the token; a bearer token is no cookie and needs none."""
-    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or request.endpoint is None or _bearer() is not None:
+    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or request.endpoint is None or bearer_token() is not None:
         return
     csrf.protect()
 
@@ -259,7 +264,8 @@ def content_security_policy(settings: WebSettings) -> str:
         "connect-src": f"'self' {edge} {storage}",
         "worker-src": "'self'",
         "manifest-src": "'self'",
-        "form-action": "'self'",
+        # Browsers check where a form's answer redirects to: downloads are posted, so that each is recorded.
+        "form-action": f"'self' {edge} {storage}",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
     }
@@ -272,6 +278,9 @@ def _headers(response: AnyResponse, policy: str) -> AnyResponse:
         policy = policy.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
     response.headers.setdefault("Content-Security-Policy", policy)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if errors.is_guest_path():
+        response.headers["Referrer-Policy"] = "no-referrer"  # the address of the page is the key
+        response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")

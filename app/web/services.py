@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app, request
 
-from app.core.settings import WebSettings
+from app.core.settings import Role, WebSettings
 from app.core.storage import Storage
 
 if TYPE_CHECKING:
@@ -24,18 +24,25 @@ class Services:
 
     settings: WebSettings
     storage: Storage
-    _signers: dict[str, S3Client] = field(default_factory=dict)
+    _signers: dict[tuple[Role, str], S3Client] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def part_signer(self) -> S3Client:
         """Signs part URLs for the origin that this request's browser will send them to."""
-        origin = self.settings.s3_public_endpoint or request.host_url.rstrip("/")
+        return self._signer("uploader")
+
+    def download_signer(self) -> S3Client:
+        """Signs addresses of masters for the origin that this request's browser will ask."""
+        return self._signer("downloader")
+
+    def _signer(self, role: Role) -> S3Client:
+        key = (role, self.settings.s3_public_endpoint or request.host_url.rstrip("/"))
         with self._lock:
-            if origin not in self._signers:
+            if key not in self._signers:
                 if len(self._signers) >= MAX_SIGNERS:
                     self._signers.pop(next(iter(self._signers)))
-                self._signers[origin] = self.storage.signer("uploader", origin)
-            return self._signers[origin]
+                self._signers[key] = self.storage.signer(*key)
+            return self._signers[key]
 
 
 def services() -> Services:

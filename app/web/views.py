@@ -108,7 +108,6 @@ class RoomLinks:
     comments: str
     preview_status: str
     post: str
-    playback: str
     facts: str | None = None
     retry: str | None = None
 
@@ -136,6 +135,7 @@ class RoomView:
     first_frame: int
     links: RoomLinks
     can_comment: bool = True
+    notes: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,8 @@ from app.models import Invitation, Membership, User, utc_now
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 #: Unknown, used, revoked and expired look alike.
 _CLOSED = NotFound(
-    "invitation_closed", "This invitation was used, taken back or has expired. Ask the person who sent it for a new one."
+    "invitation_closed",
+    "This invitation was used, taken back or has expired. Ask the person who sent it for a new one.",
 )
 
 
@@ -69,7 +70,7 @@ def accept_invitation(
     return user
 
 
-def _usable() -> tuple[object, ...]:
+def _usable() -> tuple[ColumnElement[bool], ...]:
     return (Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > utc_now())
 
 

@@ -45,9 +45,7 @@ def keep_an_admin(session: Session, user: User) -> None:
     admins: list[UUID] = list(
         session.scalars(
             select(User.id)
-            .where(
-                User.organization_id == user.organization_id, User.role == "admin", User.deactivated_at.is_(None)
-            )
+            .where(User.organization_id == user.organization_id, User.role == "admin", User.deactivated_at.is_(None))
             .order_by(User.id)
             .with_for_update()
         )

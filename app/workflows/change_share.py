@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -15,7 +16,14 @@ from app.workflows.deny_scope import deny_scopes
 from app.workflows.share_terms import Keep, Terms, check_end, check_terms, hold_share, raise_generation
 
 
-def change_share(session: Session, principal: Principal, share: Share, terms: Terms) -> None:
+def change_share(
+    session: Session,
+    principal: Principal,
+    share: Share,
+    terms: Terms,
+    *,
+    hasher: Callable[[str], str] = hash_password,
+) -> None:
     """Put these terms in place of the old ones, where the caller has checked `share.change`.
 
     The link stays. A changed password ends every visit. Assets taken away, another download and an earlier end
@@ -34,7 +42,7 @@ def change_share(session: Session, principal: Principal, share: Share, terms: Te
     share.name, share.assets = name, assets
     share.expires_at, share.may_comment, share.download = terms.expires_at, terms.may_comment, terms.download
     if new_password:
-        share.password_hash = hash_password(terms.password) if isinstance(terms.password, str) else None
+        share.password_hash = hasher(terms.password) if isinstance(terms.password, str) else None
     handles = raise_generation(session, share, keep_visits=not new_password) if narrower else []
     after = {"name": name, "assets": [str(asset.id) for asset in assets], **described(share)}
     changed = {field: value for field, value in after.items() if value != before[field]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -15,7 +16,15 @@ from app.models import Project, Share
 from app.workflows.share_terms import Terms, check_end, check_terms
 
 
-def create_share(session: Session, secret: bytes, principal: Principal, project: Project, terms: Terms) -> Share:
+def create_share(
+    session: Session,
+    secret: bytes,
+    principal: Principal,
+    project: Project,
+    terms: Terms,
+    *,
+    hasher: Callable[[str], str] = hash_password,
+) -> Share:
     """A share of some assets of a project, where the caller has checked `share.create`. `secret` is SECRET_KEY.
 
     Raises Rejected (no name, foreign assets, an end that has passed, a short password) or Denied (a master that
@@ -30,7 +39,7 @@ def create_share(session: Session, secret: bytes, principal: Principal, project:
         project_id=project.id,
         name=name,
         token_hash=hash_token(share_token(secret, share_id, 1)),
-        password_hash=hash_password(terms.password) if isinstance(terms.password, str) else None,
+        password_hash=hasher(terms.password) if isinstance(terms.password, str) else None,
         expires_at=terms.expires_at,
         may_comment=terms.may_comment,
         download=terms.download,

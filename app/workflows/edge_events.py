@@ -64,9 +64,10 @@ def announce(session: Session, kind: Literal["deny", "purge"], subjects: Iterabl
 
 def events_after(session: Session, cursor: int) -> Feed:
     """What an edge that has heard all up to `cursor` (0: nothing) must hear now."""
-    oldest, newest = session.execute(select(func.min(EdgeEvent.id), func.max(EdgeEvent.id))).one()
-    if newest is None:
+    newest = newest_event(session)
+    if not newest:
         return Feed([], 0, resync=cursor > 0)
+    oldest = session.scalars(select(func.min(EdgeEvent.id))).one()
     if cursor > newest or cursor < oldest - 1:  # of another life of this database, or of long ago
         return Feed(_denials(session, newest), newest, resync=True)
     events = list(session.scalars(select(EdgeEvent).where(EdgeEvent.id > cursor).order_by(EdgeEvent.id).limit(BATCH)))
@@ -87,4 +88,6 @@ def _forget_expired(session: Session) -> None:
     """Delete what concerns no living token; the newest of them stays, as it says how far back we remember."""
     expired = EdgeEvent.until <= utc_now()
     newest = select(func.max(EdgeEvent.id)).where(expired).scalar_subquery()
-    session.execute(delete(EdgeEvent).where(expired, EdgeEvent.id < newest).execution_options(synchronize_session=False))
+    session.execute(
+        delete(EdgeEvent).where(expired, EdgeEvent.id < newest).execution_options(synchronize_session=False)
+    )

@@ -45,7 +45,8 @@ def end_tokens(session: Session, user_id: UUID) -> int:
 def end_media(session: Session, user_id: UUID, *, project_id: UUID | None = None) -> None:
     """Let the signed addresses of a person die, in one project or in all.
 
-    The caller holds the person's row (`hold_user`) and calls this last (`deny_scopes`). Who may still watch is given a new handle when next asked.
+    The caller holds the person's row (`hold_user`) and calls this last (`deny_scopes`). Who may still watch is
+    given a new handle when next asked.
     """
     handles = select(MediaScope.handle).where(MediaScope.user_id == user_id, MediaScope.denied_at.is_(None))
     if project_id is not None:

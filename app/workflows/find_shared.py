@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.core.errors import Conflict, NotFound
 from app.core.policy import Principal, ShareGrant
@@ -59,6 +59,17 @@ def shown_version(session: Session, asset: Asset) -> Version | None:
     return session.scalars(_shown().where(Version.asset_id == asset.id)).one_or_none()
 
 
+def locked_version(session: Session, asset: Asset) -> Version | None:
+    """The latest locked version, whether it plays or not: what a master is downloaded of."""
+    return session.scalars(
+        select(Version)
+        .where(Version.asset_id == asset.id, Version.state == "promoted")
+        .order_by(Version.number.desc())
+        .limit(1)
+        .options(joinedload(Version.preview), joinedload(Version.master))
+    ).one_or_none()
+
+
 def shown_now(session: Session, asset: Asset, version_id: UUID) -> Version:
     """The version that the guest has before them. Raises Conflict when another one has taken its place."""
     version = shown_version(session, asset)
@@ -95,14 +106,14 @@ def _versions(session: Session, assets: Sequence[Asset]) -> dict[UUID, Version]:
     return {version.asset_id: version for version in rows}
 
 
-def _shown() -> Select[tuple[Version]]:
+def _shown() -> Select[Version]:
     return (
         select(Version)
         .join(Version.preview)
         .where(Version.state == "promoted", Preview.state.in_(("playable", "ready")))
         .distinct(Version.asset_id)
         .order_by(Version.asset_id, Version.number.desc())
-        .options(joinedload(Version.preview), joinedload(Version.master))
+        .options(contains_eager(Version.preview), joinedload(Version.master))
     )
 
 

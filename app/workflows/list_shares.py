@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, selectinload
 
@@ -73,7 +73,7 @@ def rows_of(session: Session, shares: Sequence[Share]) -> list[ShareRow]:
     ]
 
 
-def _numbers(keys: Sequence[UUID]):  # type: ignore[no-untyped-def]
+def _numbers(keys: Sequence[UUID]) -> Select[UUID, int, datetime]:
     return (
         select(
             ShareAccess.share_id,
@@ -85,7 +85,7 @@ def _numbers(keys: Sequence[UUID]):  # type: ignore[no-untyped-def]
     )
 
 
-def _names(keys: Sequence[UUID]):  # type: ignore[no-untyped-def]
+def _names(keys: Sequence[UUID]) -> Select[UUID, Sequence[str]]:
     newest = aggregate_order_by(Guest.name, Guest.created_at.desc())
     return (
         select(Guest.share_id, func.array_agg(newest).label("names"))

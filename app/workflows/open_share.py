@@ -37,9 +37,7 @@ def guest_of(session: Session, share: Share, guest_id: UUID | None) -> Guest | N
     if guest_id is None:
         return None
     return session.scalars(
-        select(Guest).where(
-            Guest.id == guest_id, Guest.share_id == share.id, Guest.generation == share.generation
-        )
+        select(Guest).where(Guest.id == guest_id, Guest.share_id == share.id, Guest.generation == share.generation)
     ).one_or_none()
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,6 +13,7 @@ from app.core import keys, masters
 from app.core.audit import SYSTEM
 from app.core.ids import new_id
 from app.core.lifecycle import advance
+from app.core.manifests import Lock, Manifest, Named
 from app.core.queue import enqueue
 from app.core.storage import translated
 from app.models import Master, Preview, RetentionRequest, Version, utc_now
@@ -85,26 +84,43 @@ def record_promotion(context: Context, facts: Received, proof: Proof) -> None:
 
 
 def _write_manifest(context: Context, facts: Received, proof: Proof) -> str:
-    measured, locked = proof.measured, proof.locked
-    document = {
-        "format": "rushes-master/1",
-        "sha256": measured.sha256,
-        "size": measured.size,
-        "key": proof.key,
-        "fileName": facts.file_name,
-        "compositeSha256": measured.composite,
-        "partSize": measured.part_size,
-        "lock": {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(locked).items()},
-    }
-    name = keys.manifest(facts.organization_id, measured.sha256)
+    with context.unit_of_work() as session:
+        manifest = _manifest(session, facts, proof)
+    name = keys.manifest(facts.organization_id, proof.measured.sha256, facts.version_id)
     with translated("writing the manifest"):
         context.storage["docs-writer"].put_object(
-            Bucket=context.storage.bucket("docs"),
-            Key=name,
-            ContentType="application/json",
-            Body=json.dumps(document, sort_keys=True, indent=1).encode(),
+            Bucket=context.storage.bucket("docs"), Key=name, ContentType="application/json", Body=manifest.text()
         )
     return name
+
+
+def _manifest(session: Session, facts: Received, proof: Proof) -> Manifest:
+    version = session.get_one(Version, facts.version_id)
+    asset, project = version.asset, version.asset.project
+    measured, locked = proof.measured, proof.locked
+    return Manifest(
+        organization=Named(id=project.organization_id, name=project.organization.name),
+        project=Named(id=project.id, name=project.name),
+        asset=Named(id=asset.id, name=asset.title),
+        version_id=version.id,
+        number=version.number,
+        file_name=version.file_name,
+        uploader=version.uploader.name if version.uploader else "",
+        received_at=version.created_at,
+        sha256=measured.sha256,
+        size=measured.size,
+        key=proof.key,
+        storage_version=locked.version_id,
+        etag=locked.etag,
+        composite_sha256=measured.composite,
+        part_size=measured.part_size,
+        lock=Lock(
+            mode=locked.lock_mode,
+            retain_until=locked.retain_until,
+            legal_hold=locked.legal_hold,
+            read_at=locked.read_at,
+        ),
+    )
 
 
 def _upsert_master(session: Session, facts: Received, proof: Proof, manifest: str) -> UUID:

@@ -116,7 +116,7 @@ class Pages:
             loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined
         )
         self.env.filters["when"] = when
-        user = View(is_authenticated=True, name="Ada Lang", email="ada@example.org", initials="AL")
+        user = View(is_admin=False, is_authenticated=True, name="Ada Lang", email="ada@example.org", initials="AL")
         self.env.globals.update(
             url_for=lambda _endpoint, **_: "/",
             csrf_token=lambda: "token", asset_url=lambda path: f"/static/{path}", current_user=user,
@@ -150,6 +150,15 @@ class Pages:
             "sheet_href": "/sheet",
             "upload_max_human": "2 MB",
             "upload_max_bytes": 2_000_000,
+            "collection_id": None,
+            "collection": None,
+            "chosen": "everything",
+            "filtered": False,
+            "bin_count": 0,
+            "can_change": False,
+            "arrange_href": "/",
+            "fault": None,
+            "nav": View(collections=[], pages=[], create_href=None, here="Everything"),
         }
 
 

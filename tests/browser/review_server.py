@@ -65,7 +65,7 @@ class Room:
             loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined
         )
         self.env.filters["when"] = _when
-        user = View(is_authenticated=True, name="Lewis Obi", email="lewis@example.org", initials="LO")
+        user = View(is_admin=False, is_authenticated=True, name="Lewis Obi", email="lewis@example.org", initials="LO")
         self.env.globals.update(
             url_for=_url_for, csrf_token=lambda: "token", asset_url=lambda path: f"/static/{path}", current_user=user,
             get_flashed_messages=lambda **_: [], request=View(query_string=b"", args={}),
@@ -129,7 +129,8 @@ class Room:
                     rate_num=film.rate.numerator, rate_den=film.rate.denominator, frame_count=film.frames,
                     start_frame=self.start, drop_frame=drop, width=640, height=360, has_audio=True, ready=self.ready,
                     growing=self.built not in (None, 99),
-                    playback_href=f"{path}/playback?v=2", poster=None, first_frame=first)  # fmt: skip
+                    playback_href=f"{path}/playback?v=2", poster=None, first_frame=first, can_comment=True, notes=True,
+                    links=self._links(path))  # fmt: skip
         return {"room": room, "comments": [self._comment(name, c) for c in self.comments], "comment_error": error,
                 "comment_draft": draft, "frame_in": first}  # fmt: skip
 
@@ -139,7 +140,11 @@ class Room:
         return View(**comment, initials=initials, timecode=label(comment["frame_in"]),
                     timecode_out=None if comment["frame_out"] is None else label(comment["frame_out"]),
                     href=f"/assets/{name}/review?v=2&f={comment['frame_in']}#comment-{comment['id']}",
-                    can_delete=comment["mine"])  # fmt: skip
+                    can_delete=comment["mine"], delete_href=f"/comments/{comment['id']}/delete")  # fmt: skip
+
+    def _links(self, path: str) -> View:
+        return View(comments=f"{path}/comments?v=2", preview_status=f"{path}/preview-status?v=2",
+                    post=f"{path}/comments?v=2", facts="/facts", retry="/retry")  # fmt: skip
 
     def timecode(self, name: str) -> Timecode:
         film = self.films[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,9 @@ def test_keys() -> None:
     assert keys.staging(ORGANIZATION) == "01a1fc1692b67566bb41b4aa0313c55a"
     assert keys.master(ORGANIZATION, sha) == f"{ORGANIZATION}/sha256/8c/{sha}"
     assert keys.preview("hls", MEDIA, "b1", "v360", "00001.m4s") == f"hls/{MEDIA}/b1/v360/00001.m4s"
-    assert keys.manifest(ORGANIZATION, sha) == f"manifests/{ORGANIZATION}/{sha}.json"
+    assert keys.manifest(ORGANIZATION, sha, ORGANIZATION) == f"manifests/{ORGANIZATION}/{sha}/{ORGANIZATION}.json"
+    moment = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
+    assert keys.backup(moment, "0002") == "postgres/2026/11/20261121T030405Z-0002.dump"
 
 
 def test_a_media_id_is_keyed_and_stable() -> None:

@@ -25,6 +25,7 @@ EXPECTED = {
     "Preview": {
         "pending>building", "pending>unsupported", "pending>failed", "building>playable", "building>unsupported",
         "building>failed", "playable>ready", "playable>failed", "failed>pending",
+        "unsupported>pending",
     },
 }  # fmt: skip
 

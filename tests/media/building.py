@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.media import encode, playlists, source
+from app.media import encode, playlists, sound, source
 from app.media.encoders import X264, Encoder
 from app.media.plan import Plan, make_plan
 from app.media.probe import Probe, probe
@@ -78,7 +78,7 @@ def build(
         audio = None
         if plan.has_audio:
             with tempfile.TemporaryDirectory() as name:
-                audio = encode.encode_audio(tools, url, plan, Path(name))
+                audio = sound.encode_audio(tools, url, plan, Path(name))
                 _keep(audio.paths(Path(name)), Path(name), folder)
     measured = merge(reversed(chunks))
     lists = playlists.write_playlists(plan, audio, measured)

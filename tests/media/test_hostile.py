@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.media import encode
+from app.media import encode, results
 from app.media.encoders import X264
 from app.media.plan import make_plan
 from app.media.probe import Unplayable
@@ -143,5 +143,5 @@ def test_a_link_in_place_of_a_result_is_not_followed(tools: Tools, tmp_path: Pat
     with tempfile.TemporaryDirectory() as name:
         link = Path(name) / "00000.m4s"
         link.symlink_to("/etc/passwd")
-        assert encode._read(link) is None
-        assert encode._numbered(Path(name), 0) == []
+        assert results.read_plain(link) is None
+        assert results.numbered(Path(name), 0) == []

@@ -3,13 +3,12 @@
 Names are those of the JSON, in camelCase. An absent key is `NotRequired`; what may be unknown is null.
 """
 
-# ruff: noqa: N815  JSON names
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, WithJsonSchema
-from typing_extensions import NotRequired, TypedDict  # the standard one is not enough for pydantic before 3.12
+from pydantic import ConfigDict, WithJsonSchema, with_config
+from typing_extensions import TypedDict  # before 3.12 the standard one tells pydantic too little
 
 from app.core.lifecycle import SHOWN, STATES
 from app.models import Preview, Upload, Version
@@ -30,9 +29,11 @@ PreviewState = Annotated[str, _text(enum=list(STATES[Preview]))]
 ProxyState = Annotated[str, _text(enum=["queued", "processing", "complete", "error"])]
 Step = Annotated[str, _text(enum=list(SHOWN))]
 
-_CLOSED = ConfigDict(extra="forbid")
+#: Nothing but what is written here is answered.
+_closed = with_config(ConfigDict(extra="forbid"))
 
 
+@_closed
 class Problem(TypedDict):
     """An error (RFC 9457), as application/problem+json. `code` is stable; `detail` says what to do next."""
 
@@ -45,18 +46,18 @@ class Problem(TypedDict):
     errors: NotRequired[dict[str, str]]
 
 
+@_closed
 class ErrorNote(TypedDict):
     """Why a thing has failed: a stable code, and a sentence for people."""
 
-    __pydantic_config__ = _CLOSED
     code: str
     detail: str
 
 
+@_closed
 class ProjectAnswer(TypedDict):
     """A project, and the caller's role in it."""
 
-    __pydantic_config__ = _CLOSED
     id: Id
     name: str
     client: str | None
@@ -64,54 +65,54 @@ class ProjectAnswer(TypedDict):
     createdAt: Moment
 
 
+@_closed
 class ProjectPage(TypedDict):
     """Some projects, newest first, and the cursor of the next page."""
 
-    __pydantic_config__ = _CLOSED
     items: list[ProjectAnswer]
     nextCursor: str | None
 
 
+@_closed
 class SignedPartAnswer(TypedDict):
     """Where to PUT a part within 15 minutes, and the headers to send with it."""
 
-    __pydantic_config__ = _CLOSED
     number: int
     url: Url
     headers: dict[str, str]
 
 
+@_closed
 class PresignAnswer(TypedDict):
     """An open upload; `parts` are those whose digests were given."""
 
-    __pydantic_config__ = _CLOSED
     uploadId: Id
     stagingKey: StagingKey
     partSize: int
     parts: list[SignedPartAnswer]
 
 
+@_closed
 class PartsAnswer(TypedDict):
     """Addresses of parts."""
 
-    __pydantic_config__ = _CLOSED
     parts: list[SignedPartAnswer]
 
 
+@_closed
 class StoredPartAnswer(TypedDict):
     """A part that the storage has. `sha256` is null where none was given."""
 
-    __pydantic_config__ = _CLOSED
     number: int
     size: int
     etag: str
     sha256: Sha256Hex | None
 
 
+@_closed
 class UploadAnswer(TypedDict):
     """An upload and what of it is stored, for resuming."""
 
-    __pydantic_config__ = _CLOSED
     uploadId: Id
     stagingKey: StagingKey
     state: UploadState
@@ -121,10 +122,10 @@ class UploadAnswer(TypedDict):
     parts: list[StoredPartAnswer]
 
 
+@_closed
 class CompleteAnswer(TypedDict):
     """A complete upload, and what it became where `presign` had a mapping."""
 
-    __pydantic_config__ = _CLOSED
     stagingKey: StagingKey
     size: int
     etag: str
@@ -132,28 +133,28 @@ class CompleteAnswer(TypedDict):
     versionId: NotRequired[Id]
 
 
+@_closed
 class PlacedAnswer(TypedDict):
     """The asset and the version that were made or found."""
 
-    __pydantic_config__ = _CLOSED
     assetId: Id
     versionId: Id
 
 
+@_closed
 class LockAnswer(TypedDict):
     """The lock on the master, as the storage told it at `verifiedAt`."""
 
-    __pydantic_config__ = _CLOSED
     mode: str
     retainUntil: Moment
     legalHold: bool
     verifiedAt: Moment
 
 
+@_closed
 class MediaAnswer(TypedDict):
     """The frame grid against which comments are kept. `rate` is exact (30000/1001); `source` is what was probed."""
 
-    __pydantic_config__ = _CLOSED
     rate: str
     frameCount: int | None
     startFrame: int | None
@@ -161,19 +162,19 @@ class MediaAnswer(TypedDict):
     source: dict[str, Any] | None
 
 
+@_closed
 class PreviewAnswer(TypedDict):
     """How far the preview is, in per cent; `reason` says why there is none."""
 
-    __pydantic_config__ = _CLOSED
     state: PreviewState
     progress: int
     reason: str | None
 
 
+@_closed
 class PlaybackAnswer(TypedDict):
     """Signed addresses of what is built; null for what is not. `expiresAt` in Unix seconds."""
 
-    __pydantic_config__ = _CLOSED
     hls: Url | None
     mp4: Url | None
     poster: Url | None
@@ -182,10 +183,10 @@ class PlaybackAnswer(TypedDict):
     expiresAt: int | None
 
 
+@_closed
 class VersionAnswer(TypedDict):
     """A version: what arrived, its lock, its preview, and where it plays."""
 
-    __pydantic_config__ = _CLOSED
     id: Id
     number: int
     fileName: str
@@ -200,10 +201,10 @@ class VersionAnswer(TypedDict):
     playback: PlaybackAnswer
 
 
+@_closed
 class AssetAnswer(TypedDict):
     """An asset with its versions, newest first. `shares` are the ids of the open links that show it."""
 
-    __pydantic_config__ = _CLOSED
     id: Id
     projectId: Id
     title: str
@@ -212,45 +213,45 @@ class AssetAnswer(TypedDict):
     versions: list[VersionAnswer]
 
 
+@_closed
 class AssetPage(TypedDict):
     """Some assets, newest first, each with its latest version alone, and the cursor of the next page."""
 
-    __pydantic_config__ = _CLOSED
     items: list[AssetAnswer]
     nextCursor: str | None
 
 
+@_closed
 class ProxyStatusAnswer(TypedDict):
     """How far the latest version is."""
 
-    __pydantic_config__ = _CLOSED
     state: ProxyState
     step: Step
     progress: int
     error: NotRequired[ErrorNote]
 
 
+@_closed
 class AnchorAnswer(TypedDict):
     """A point of the picture: 0, 0 is the upper left, 1, 1 the lower right."""
 
-    __pydantic_config__ = _CLOSED
     x: float
     y: float
 
 
+@_closed
 class AuthorAnswer(TypedDict):
     """Who said it: a member, or a guest of a link."""
 
-    __pydantic_config__ = _CLOSED
     id: Id
     name: str
     guest: bool
 
 
+@_closed
 class CommentAnswer(TypedDict):
     """A comment on a frame, or on the range up to `frameOut`, both included."""
 
-    __pydantic_config__ = _CLOSED
     id: Id
     versionId: Id
     frameIn: int
@@ -263,9 +264,9 @@ class CommentAnswer(TypedDict):
     editedAt: Moment | None
 
 
+@_closed
 class CommentPage(TypedDict):
     """Some comments of a version in frame order, and the cursor of the next page."""
 
-    __pydantic_config__ = _CLOSED
     items: list[CommentAnswer]
     nextCursor: str | None

@@ -17,8 +17,8 @@ from app.web.api.json_views import asset_json, proxy_status_json
 from app.web.security import current_principal, requires
 from app.workflows.find import find_project, visible_to
 from app.workflows.list_assets import list_assets, running_promotions, versions_of
+from app.workflows.move_assets import rename_asset
 from app.workflows.order_preview import order_preview
-from app.workflows.rename_asset import rename_asset
 
 
 @blueprint.get("/assets")

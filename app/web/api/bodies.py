@@ -128,7 +128,7 @@ def read(kind: type[B]) -> B:
 
 
 def read_query(kind: type[B]) -> B:
-    """The request's query. Raises Rejected with a sentence for each field; a name that is unknown or comes twice is one."""
+    """The request's query. Raises Rejected with a sentence for each name that is wrong, unknown, or given twice."""
     given = request.args
     twice = {name: "is given twice" for name, values in given.lists() if len(values) > 1}
     if twice:

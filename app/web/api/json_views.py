@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+
 from flask import request
 
 from app.core.lifecycle import PROXY_STATUS, shown

@@ -11,6 +11,7 @@ from app.extensions import db
 from app.models import Asset
 from app.web.fragments import render_fragment
 from app.web.playback import poster_of
+from app.web.projects.nav import place_of
 from app.web.security import current_principal, requires
 from app.web.versions import pick_version, posted_version
 from app.web.views import project_view, version_view
@@ -62,4 +63,5 @@ def _context(asset: Asset) -> dict[str, Any]:
         "poster": poster,
         "review_href": url_for("review.show", asset_id=asset.id, v=version.number),
         "settled": version.status.settled,
+        "place": place_of(principal, asset),
     }

@@ -1,21 +1,25 @@
-"""Sign in and out."""
+"""Sign in and out, and join by an invitation."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import logout_user
 from sqlalchemy import func, select
 
+from app.core.errors import RushesError
+from app.core.passwords import MIN_PASSWORD
 from app.extensions import db, limiter
-from app.models import User
+from app.models import Organization, User
 from app.web.auth.forms import SignInForm
-from app.web.auth.hashing import matches
+from app.web.auth.hashing import hashed, matches
 from app.web.auth.visits import sign_in_here
+from app.web.forms import Fault, refused
 from app.web.security import public, this_visitor
+from app.workflows.accept_invitation import accept_invitation, open_invitation
 from app.workflows.begin_session import end_session
 
 log = structlog.get_logger(__name__)
@@ -68,6 +72,56 @@ def sign_out() -> ResponseReturnValue:
     logout_user()
     session.clear()
     return redirect(url_for("auth.sign_in"), code=303)
+
+
+@blueprint.get("/join/<token>")
+@public("the token of the link is the proof")
+@limiter.limit("60 per minute")
+def join(token: str) -> ResponseReturnValue:
+    """Who was invited gives a name and a password. A link that is closed says no more than that."""
+    return _sealed(_join_page(token))
+
+
+@blueprint.post("/join/<token>", endpoint="submit_join")
+@public("the token of the link is the proof")
+@limiter.limit("20 per minute")
+def submit_join(token: str) -> ResponseReturnValue:
+    """Make the account, and sign this browser in."""
+    try:
+        user = accept_invitation(
+            db.session(),
+            token,
+            name=request.form.get("name", ""),
+            password=request.form.get("password", ""),
+            hasher=hashed,
+        )
+        sign_in_here(user)
+    except RushesError as error:
+        return _sealed(refused(error, "join", lambda fault: _join_page(token, fault)))
+    log.info("joined", user_id=str(user.id))
+    return redirect(url_for("projects.index"), code=303)
+
+
+def _join_page(token: str, fault: Fault | None = None) -> str:
+    invitation = open_invitation(db.session(), token)
+    visitor = this_visitor()
+    return render_template(
+        "auth/join.html",
+        organization=db.session.get_one(Organization, invitation.organization_id).name,
+        email=invitation.email,
+        action=url_for("auth.submit_join", token=token),
+        signed_in_as=visitor.email if visitor else None,
+        min_password=MIN_PASSWORD,
+        fault=fault,
+    )
+
+
+def _sealed(page: str | Response) -> Response:
+    """The address is a secret: it goes to no other site, and no search engine keeps it."""
+    response = make_response(page)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 def _page(form: SignInForm, error: str | None = None) -> str:

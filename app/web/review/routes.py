@@ -7,17 +7,19 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.core.errors import Rejected, RushesError
+from app.core.errors import RushesError
+from app.core.policy import may
 from app.extensions import db
 from app.models import Asset, Comment, Version
 from app.web import errors
 from app.web.fragments import render_fragment
 from app.web.playback import playback_of, poster_of
+from app.web.room import film_facts, playback_body, posted_remark
 from app.web.security import current_principal, requires
 from app.web.versions import pick_version, posted_version
-from app.web.views import RoomView, comment_views, project_view, version_view
+from app.web.views import RoomLinks, RoomView, comment_views, project_view, version_view
 from app.workflows.list_assets import running_promotions, versions_of
-from app.workflows.post_comment import Remark, comments_of, delete_comment, post_comment
+from app.workflows.post_comment import comments_of, delete_comment, post_comment
 
 blueprint = Blueprint("review", __name__)
 PAGE = "review/show.html"
@@ -51,10 +53,7 @@ def playback(asset: Asset) -> ResponseReturnValue:
     chosen = pick_version(versions_of(db.session(), asset))
     granted = playback_of(current_principal(), asset, chosen.preview)
     db.session.commit()
-    names = ("hls", "mp4", "poster", "storyboard", "waveform", "token")
-    body: dict[str, Any] = {name: getattr(granted, name, None) for name in names}
-    body["expiresIn"] = granted.expires_in if granted else None
-    response = jsonify(body)
+    response = jsonify(playback_body(granted))
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -65,9 +64,7 @@ def post(asset: Asset) -> ResponseReturnValue:
     """Say something about a frame. What was typed stays in the form when it is refused."""
     version = posted_version(asset)
     try:
-        remark = Remark(
-            frame_in=_frame("frame_in") or 0, frame_out=_frame("frame_out"), body=request.form.get("body", "")
-        )
+        remark = posted_remark()
         post_comment(db.session(), current_principal(), version, remark)
         db.session.commit()
     except RushesError as error:
@@ -104,22 +101,13 @@ def _refused(asset: Asset, version: Version, error: RushesError) -> Response:
     return response
 
 
-def _frame(name: str) -> int | None:
-    text = request.form.get(name, "").strip()
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise Rejected("bad_frame", "A frame is a whole number.", fields={name: "is not a number"})
-    return int(text)
-
-
 def _context(
     asset: Asset, number: int | None = None, *, comment_error: str | None = None, comment_draft: str = ""
 ) -> dict[str, Any]:
     principal = current_principal()
     versions = versions_of(db.session(), asset)
     chosen = next((v for v in versions if v.number == number), None) or pick_version(versions)
-    comments = comment_views(principal, chosen, comments_of(db.session(), chosen))
+    comments = comment_views(principal, chosen, comments_of(db.session(), chosen), _links(asset, chosen))
     room = _room(asset, versions, chosen)
     db.session.commit()
     return {
@@ -133,36 +121,34 @@ def _context(
 
 def _room(asset: Asset, versions: list[Version], chosen: Version) -> RoomView:
     principal = current_principal()
-    preview = chosen.preview
+    project = asset.project
     running = running_promotions(db.session(), [chosen.id])
-    probe = (preview.probe if preview else None) or {}
-    plan = (preview.plan if preview else None) or {}
-    size = (plan.get("renditions") or [{}])[0]
     return RoomView(
         asset_id=asset.id,
         title=asset.title,
-        project=project_view(principal, asset.project),
+        project=project_view(principal, project),
         version=version_view(chosen, running.get(chosen.id)),
         versions=[
             (v.number, url_for("review.show", asset_id=asset.id, v=v.number), v.id == chosen.id) for v in versions
         ],
-        rate_num=(preview.rate_num if preview else None) or 25,
-        rate_den=(preview.rate_den if preview else None) or 1,
-        frame_count=preview.frame_count if preview else None,
-        start_frame=preview.start_frame if preview else 0,
-        drop_frame=preview.drop_frame if preview else False,
-        width=int(size.get("width") or 16),
-        height=int(size.get("height") or 9),
-        has_audio=bool(probe.get("audio")),
-        growing=False,  # a preview is published whole
-        ready=preview is not None and preview.state in ("playable", "ready"),
         playback_href=url_for("review.playback", asset_id=asset.id, v=chosen.number),
-        poster=poster_of(principal, asset, preview),
-        first_frame=_first_frame(preview.frame_count if preview else None),
+        poster=poster_of(principal, asset, chosen.preview),
+        links=_links(asset, chosen),
+        can_comment=may(principal, "comment.create", project_id=project.id, organization_id=project.organization_id),
+        **film_facts(chosen.preview),
     )
 
 
-def _first_frame(frame_count: int | None) -> int:
-    text = request.form.get("frame_in") or request.args.get("f", "")
-    frame = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-    return min(frame, (frame_count or 1) - 1)
+def _links(asset: Asset, version: Version) -> RoomLinks:
+    def here(endpoint: str, frame: int | None = None) -> str:
+        return url_for(endpoint, asset_id=asset.id, v=version.number, f=frame)
+
+    return RoomLinks(
+        show=lambda frame: here("review.show", frame),
+        delete=lambda comment_id: url_for("review.delete_comment", comment_id=comment_id),
+        comments=here("review.comments"),
+        preview_status=here("review.preview_status"),
+        post=url_for("review.post_comment", asset_id=asset.id),
+        facts=here("assets.show"),
+        retry=url_for("assets.retry", asset_id=asset.id),
+    )

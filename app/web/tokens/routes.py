@@ -70,7 +70,7 @@ def create() -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:token_id>/revoke")
-@requires("token.manage", token="token_id")
+@requires("token.manage", token="token_id")  # noqa: S106  the name of an argument
 def revoke(token: ApiToken) -> ResponseReturnValue:
     """End a token; what uses it is refused from now on."""
     revoke_token(db.session(), current_principal().actor, token)

@@ -1,0 +1,7 @@
+"""The blueprint of projects and what belongs to them."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("projects", __name__)

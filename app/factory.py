@@ -87,11 +87,13 @@ def _blueprints(app: Flask) -> None:
     from app.web.auth.routes import blueprint as auth
     from app.web.control.routes import blueprint as control
     from app.web.health.routes import blueprint as health
-    from app.web.people.routes import blueprint as people
     from app.web.jobs.routes import blueprint as jobs
+    from app.web.people.routes import blueprint as people
     from app.web.projects.routes import blueprint as projects
     from app.web.review.routes import blueprint as review
+    from app.web.shares.guest import blueprint as guest
+    from app.web.shares.routes import blueprint as shares
     from app.web.tokens.routes import blueprint as tokens
 
-    for blueprint in (auth, projects, assets, review, api, health, tokens, control, people, account):
+    for blueprint in (auth, projects, assets, review, api, health, tokens, control, people, account, activity, jobs, shares, guest):
         app.register_blueprint(blueprint)

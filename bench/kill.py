@@ -1,6 +1,6 @@
 """bin/bench kill: SIGKILL to any process at random times during uploads, builds and viewing; nothing may be lost.
 
-    bin/bench kill [--seed N] [--uploads N] [--viewers N]
+    bin/bench kill [--seed N] [--uploads N] [--viewers N] [--kills N]
 
 Figures: `lost` (acknowledged uploads that did not end as promoted with their digest), `double` (masters with more
 than one stored version, or more than one preview of the same bytes), `stuck` (not ended 90 seconds after the last
@@ -174,7 +174,7 @@ def doubles(running: Running) -> int:
     return len(keys) - len(set(keys))
 
 
-def measure(seed: int, uploads: int, viewers: int) -> dict[str, float]:
+def measure(seed: int, uploads: int, viewers: int, kills: int) -> dict[str, float]:
     """Run it all on an instance of its own."""
     dice, tally, stop = random.Random(seed), Tally(), threading.Event()
     with tempfile.TemporaryDirectory(prefix="rushes-kill-") as folder:
@@ -186,13 +186,15 @@ def measure(seed: int, uploads: int, viewers: int) -> dict[str, float]:
             with ThreadPoolExecutor(4 + viewers) as pool:
                 watching = [pool.submit(view, api, tally, stop, random.Random(seed + n)) for n in range(viewers)]
                 sending = [pool.submit(upload, api, running.project_id, film, n, tally, until) for n in range(uploads)]
-                while not all(future.done() for future in sending):
+                while not all(future.done() for future in sending) or sum(tally.kills.values()) < kills:
                     time.sleep(dice.uniform(1, 5))
                     kill_something(running, dice, tally)
-                for future in sending:
-                    future.result()
-                figures = outcome(running, api, tally)
-                stop.set()
+                try:
+                    for future in sending:
+                        future.result()
+                    figures = outcome(running, api, tally)
+                finally:
+                    stop.set()
                 for future in watching:
                     future.result()
         finally:
@@ -208,8 +210,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--uploads", type=int, default=20)
     parser.add_argument("--viewers", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=20, help="at least so many, builds included")
     args = parser.parse_args()
-    figures = measure(args.seed, args.uploads, args.viewers)
+    figures = measure(args.seed, args.uploads, args.viewers, args.kills)
     for name, value in figures.items():
         print(f"{name:<16} {value:>8}")
     print(json.dumps({"bench": "kill", "figures": figures}))

@@ -8,35 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import time
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncGenerator
 
 import structlog
 
 from app.core.errors import NotFound, Unavailable
 from app.core.settings import EdgeSettings
 from app.core.signing import BadToken, ExpiredToken, Grant, verify
+from edge.control import Control
+from edge.denylist import Denylist
 from edge.evict import Cache
 from edge.grants import Grants
 from edge.hydrate import Hydrator
 from edge.live import SUFFIX, LivePlaylists
 from edge.metrics import Metrics
 from edge.origin import Facts, Origin
-from edge.ranges import Answer, answer
+from edge.ranges import answer
+from edge.reply import Message, Receive, Reply, Send
+from edge.revoke import Revoked, Revoker
 
 log = structlog.get_logger("edge.guard")
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 #: Characters after the media id; the Caddyfile says the same. A name in a file system has up to 255 bytes.
 _LONGEST = 250
 _PIECE = 256 * 1024
+#: For a while it is this edge that cannot; all else is the storage's.
+_LATER = ("edge_busy", "edge_cut_off")
 _COLLECT_EVERY = 30.0
 _EXPIRE_EVERY = 3600.0
 
@@ -57,6 +58,9 @@ class Guard:
         self._origin = Origin(settings, self.metrics)
         self._hydrator = Hydrator(self.cache, self._origin, root / "tmp", self.metrics)
         self._live = LivePlaylists(self._origin)
+        denylist = Denylist()
+        self._revoker = Revoker(denylist, self.grants, self.cache, self._hydrator, root / "tmp", self.metrics)
+        self._control = Control(settings, denylist, self._revoker, self.metrics)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -68,11 +72,14 @@ class Guard:
         await receive()
         self.grants.rebuild(time.time())
         self.cache.rebuild()
+        self._control.begin()
         housekeeping = asyncio.create_task(self._keep_house())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         housekeeping.cancel()
+        self._control.end()
         await self._hydrator.close()
+        await self._revoker.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _keep_house(self) -> None:
@@ -93,12 +100,14 @@ class Guard:
             outcome = await self._dispatch(scope, reply)
         except ExpiredToken:
             outcome = await reply.refuse(410)
+        except Revoked:
+            outcome = await reply.refuse(403, "revoked")
         except BadToken as error:
             outcome = await reply.refuse(404 if error.code == "bad_path" else 403)
         except NotFound:
             outcome = await reply.refuse(404)
         except Unavailable as error:
-            outcome = await reply.refuse(503 if error.code == "edge_busy" else 502)
+            outcome = await reply.refuse(503, error.code) if error.code in _LATER else await reply.refuse(502)
         except Exception as error:
             # The text of an OSError holds the path of a grant, and that the token.
             where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
@@ -112,10 +121,10 @@ class Guard:
         path = scope["raw_path"].decode("latin-1")
         if scope["method"] not in ("GET", "HEAD"):
             return await reply.refuse(405)
-        if path in ("/healthz", "/metrics"):  # the socket's owner only: Caddy passes on /v/ alone
-            self.metrics.grants.set(len(self.grants))
-            return await reply.text(b"ok\n" if path == "/healthz" else self.metrics.text(), path[1:])
+        if path in ("/healthz", "/readyz", "/metrics"):  # the socket's owner only: Caddy passes on /v/ alone
+            return await self._tell(path, reply)
         grant = verify(self._ring, path, now=time.time())
+        self._let_in(grant)
         if len(grant.rest) >= _LONGEST:
             raise NotFound("long_name", "No object has so long a name.")
         if grant.rest.endswith(SUFFIX):
@@ -127,23 +136,45 @@ class Guard:
             return await self._serve_stored(scope, grant, reply)
         return await reply.hand_to_caddy()
 
+    async def _tell(self, path: str, reply: Reply) -> str:
+        if path == "/readyz" and not self._control.caught_up:
+            return await reply.refuse(503, "not_ready")
+        self.metrics.grants.set(len(self.grants))
+        self._control.measure()
+        return await reply.text(self.metrics.text() if path == "/metrics" else b"ok\n", path[1:])
+
+    def _let_in(self, grant: Grant) -> None:
+        """Raise Revoked, or Unavailable for a scope that is new to an edge which was cut off for too long."""
+        self._revoker.check(grant)
+        if self._control.cut_off() and not self.grants.knows(grant.scope, time.time()):
+            raise Unavailable("edge_cut_off", "This edge cannot ask whether the address still holds.")
+
     def _admit(self, grant: Grant) -> bool:
-        """Whether Caddy can serve this grant from now on; without room for a link it cannot."""
+        """Whether Caddy can serve this grant from now on; without room for a link it cannot.
+
+        Raises Revoked: a denial that came in between took the folder of the scope, not this link.
+        """
         try:
             self.grants.make(grant)
         except OSError as error:
             log.warning("grant_not_writable", reason=error.strerror)
             return False
+        try:
+            self._revoker.check(grant)
+        except Revoked:
+            self._revoker.enforce([grant.scope])
+            raise
         return True
 
     async def _fetch(self, scope: Message, grant: Grant, reply: Reply) -> str:
         flight = self._hydrator.join(grant.key)
+        allowed = functools.partial(self._revoker.check, grant)
         with flight.held():
             facts = await flight.opened()
             decided = answer(dict(scope["headers"]), facts)
             pieces = self._hydrator.stream(flight, facts, decided.start, decided.end)
             async with contextlib.aclosing(pieces):
-                return await reply.send_answer(decided, pieces, "streamed")
+                return await reply.send_answer(decided, pieces, "streamed", allowed)
 
     async def _serve_stored(self, scope: Message, grant: Grant, reply: Reply) -> str:
         with self.cache.path(grant.key).open("rb", buffering=0) as file:
@@ -154,7 +185,8 @@ class Guard:
                 for start in range(decided.start, decided.end, _PIECE):
                     yield os.pread(file.fileno(), min(_PIECE, decided.end - start), start)
 
-            return await reply.send_answer(decided, pieces(), "served_by_guard")
+            allowed = functools.partial(self._revoker.check, grant)
+            return await reply.send_answer(decided, pieces(), "served_by_guard", allowed)
 
     async def _serve_live(self, scope: Message, grant: Grant, reply: Reply) -> str:
         playlist = await self._live.get(grant.key)
@@ -163,69 +195,5 @@ class Guard:
         async def text() -> AsyncGenerator[bytes]:
             yield playlist.text[decided.start : decided.end]
 
-        return await reply.send_answer(decided, text(), "live")
-
-
-class Reply:
-    """One response. `gone` is true when the client has left: ASGI servers then drop what is sent."""
-
-    def __init__(self, receive: Receive, send: Send, *, head: bool) -> None:
-        self._send, self._head = send, head
-        self._started = False
-        self._watcher = asyncio.ensure_future(_until_disconnect(receive))
-
-    @property
-    def gone(self) -> bool:
-        return self._watcher.done()
-
-    def close(self) -> None:
-        """Stop watching the connection."""
-        self._watcher.cancel()
-
-    async def start(self, status: int, headers: Headers) -> None:
-        self._started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def hand_to_caddy(self) -> str:
-        """The grant is made and the file is here."""
-        await self.start(200, [(b"x-edge-serve", b"1"), (b"content-length", b"0")])
-        await self.end()
-        return "handed_to_caddy"
-
-    async def text(self, body: bytes, outcome: str) -> str:
-        headers = [(b"content-type", b"text/plain; version=0.0.4"), (b"content-length", b"%d" % len(body))]
-        await self.start(200, headers)
-        await self._send({"type": "http.response.body", "body": body})
-        return outcome
-
-    async def refuse(self, status: int) -> str:
-        """An error without a body. After the first byte nothing can be said: the connection is cut."""
-        if self._started:
-            return "cut_off"
-        await self.start(status, [(b"cache-control", b"no-store"), (b"content-length", b"0")])
-        await self.end()
-        return str(status)
-
-    async def send_answer(self, decided: Answer, pieces: AsyncIterator[bytes], outcome: str) -> str:
-        """Status, headers and, where one belongs to it, the body. Raises what `pieces` raises."""
-        if decided.status in (304, 416) or self._head:
-            await self.start(decided.status, decided.headers)
-            await self.end()
-            return str(decided.status)
-        first = await anext(pieces, b"")  # before the headers: what fails now can still be said
-        await self.start(decided.status, decided.headers)
-        await self._send({"type": "http.response.body", "body": first, "more_body": True})
-        async for piece in pieces:
-            if self.gone:
-                return "left"
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self.end()
-        return outcome
-
-
-async def _until_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+        allowed = functools.partial(self._revoker.check, grant)
+        return await reply.send_answer(decided, text(), "live", allowed)

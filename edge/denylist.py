@@ -90,7 +90,7 @@ class Notebook:
     def write(self, cursor: int, denied: Mapping[str, float]) -> None:
         """Keep both, on the disk when this returns. Raises OSError."""
         fresh = self._path.with_suffix(".new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
             json.dump({"cursor": cursor, "denied": dict(denied)}, file)
             file.flush()
             os.fsync(file.fileno())

@@ -39,9 +39,7 @@ class Metrics:
         self.purges = Counter("guard_purges", "Media ids purged by the web", registry=self.registry)
         self.resyncs = Counter("guard_resyncs", "Times that everything was dropped", registry=self.registry)
         self.denied = Gauge("guard_denied_names", "Names that are denied now", registry=self.registry)
-        self.control_age = Gauge(
-            "guard_control_age_seconds", "Since the web was last heard", registry=self.registry
-        )
+        self.control_age = Gauge("guard_control_age_seconds", "Since the web was last heard", registry=self.registry)
 
     def text(self) -> bytes:
         """Prometheus text format 0.0.4."""

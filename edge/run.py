@@ -30,6 +30,8 @@ log = structlog.get_logger("edge")
 
 #: Seconds: the guard reads its index of the disk first; Caddy lets requests end for 5 s.
 GUARD_READY_WITHIN = 60.0
+#: Seconds that the web gets to tell the guard what was denied meanwhile; then it must do with what it knows.
+CAUGHT_UP_WITHIN = 10.0
 PATIENCE = 8.0
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -50,7 +52,10 @@ def main() -> int:
     with Children() as children:
         try:
             children.start("guard", [sys.executable, "-m", "edge.guard"], os.environ)
-            children.await_ready(lambda: answers(settings.run_path / "guard.sock"), GUARD_READY_WITHIN)
+            guard = settings.run_path / "guard.sock"
+            children.await_ready(lambda: answers(guard, "/healthz"), GUARD_READY_WITHIN)
+            if not children.wait_for(lambda: answers(guard, "/readyz"), CAUGHT_UP_WITHIN):
+                log.warning("edge_not_caught_up", hint="it starts with the denials that it knows from before")
             command = [str(caddy), "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"]
             children.start("caddy", command, caddy_environment)
             log.info("edge_started", caddy=str(caddy), listen=caddy_environment["EDGE_PORT"])
@@ -67,14 +72,14 @@ def prepare(settings: EdgeSettings) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def answers(path: Path) -> bool:
-    """Whether the guard on this socket says that it is well."""
+def answers(path: Path, what: str) -> bool:
+    """Whether the guard on this socket says yes to `/healthz` (it lives) or `/readyz` (it has caught up)."""
     connection = http.client.HTTPConnection("guard")
     try:
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.sock.settimeout(2)
         connection.sock.connect(str(path))
-        connection.request("GET", "/healthz")
+        connection.request("GET", what)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
@@ -122,12 +127,20 @@ class Children:
 
     def await_ready(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready`. Raises Unavailable when time is over, a child has ended, or we are to stop."""
+        if not self.wait_for(ready, seconds):
+            raise Unavailable("not_ready", "The guard has not become ready.")
+
+    def wait_for(self, ready: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `ready`; whether it became so in time. Raises Unavailable as `await_ready`."""
         end = time.monotonic() + seconds
         while not ready():
             name = self._ended()
-            if name or self._stopping or time.monotonic() > end:
+            if name or self._stopping:
                 raise Unavailable("not_ready", f"{name or 'the guard'} has not become ready.")
+            if time.monotonic() > end:
+                return False
             self._woken.wait(0.02)
+        return True
 
     def wait(self) -> int:
         """0 when we were told to stop, 1 when a child has ended."""

@@ -10,7 +10,7 @@ import dramatiq
 
 from app.core.queue import KINDS
 from app.workflows.clean_staging import clean_staging as _clean_staging
-from app.workflows.encode_piece import encode_piece
+from app.workflows.encode_piece import encode_piece, leave_out_piece
 from app.workflows.plan_preview import fail_preview
 from app.workflows.plan_preview import plan_preview as _plan_preview
 from app.workflows.promote_version import fail_version
@@ -37,5 +37,8 @@ plan_preview = _declare("plan_preview", _plan_preview, fail_preview)
 make_poster = _declare("make_poster", encode_piece, fail_preview)
 encode_audio = _declare("encode_audio", encode_piece, fail_preview)
 encode_chunk = _declare("encode_chunk", encode_piece, fail_preview)
+make_mp4 = _declare("make_mp4", encode_piece, leave_out_piece)
+make_storyboard = _declare("make_storyboard", encode_piece, leave_out_piece)
+analyse_master = _declare("analyse_master", encode_piece, leave_out_piece)
 publish_preview = _declare("publish_preview", _publish_preview, fail_preview)
 clean_staging = _declare("clean_staging", _clean_staging)

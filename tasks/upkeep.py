@@ -9,6 +9,7 @@ from app.core.heads import LockFor
 from app.workflows.abort_upload import expire_uploads as _expire_uploads
 from app.workflows.answer_once import forget_answers as _forget_answers
 from app.workflows.back_up import back_up as _back_up
+from app.workflows.delete_builds import delete_builds as _delete_builds
 from app.workflows.publish_heads import publish_heads as _publish_heads
 from app.workflows.resend_due import resend_due as _resend_due
 from tasks.middleware import context
@@ -24,6 +25,12 @@ def resend_due() -> None:
 def expire_uploads() -> None:
     """Each hour: uploads that nobody has continued for a week."""
     _expire_uploads(context())
+
+
+@dramatiq.actor(queue_name="upkeep", periodic=cron("37 * * * *"))
+def delete_builds() -> None:
+    """Each hour: builds of previews that were replaced or given up a day ago."""
+    _delete_builds(context())
 
 
 @dramatiq.actor(queue_name="upkeep", periodic=cron("53 * * * *"))

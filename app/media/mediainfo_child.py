@@ -52,14 +52,17 @@ class Remote:
 
 def lock_down() -> None:
     """Allow no descriptor beyond those that are open now."""
-    highest = max(int(name) for name in os.listdir("/proc/self/fd") if name.isdigit())
-    while highest > 2:  # the folder that was just listed is closed again
-        try:
-            os.fstat(highest)
-            break
-        except OSError:
-            highest -= 1
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, highest + 1))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    ends = 1 + max(number for number in range(most) if is_open(number))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (ends, ends))
+
+
+def is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def main() -> None:

@@ -75,10 +75,9 @@ def findings(plan: Plan, documents: Mapping[str, Any], *, frames: int, complaint
     `frames` is what came out, `complaints` what the decoder said while it worked.
     """
     sentences = []
-    stated = _number(_mapping(_mapping(documents.get("ffprobe")).get("format")).get("duration"))
+    stated = _stated_duration(plan, _mapping(documents.get("ffprobe")))
     real = frames / float(plan.exact_rate) if frames else plan.probe.duration
-    longest = max([real, *(_lasts(stream) for stream in _streams(documents))])
-    if not plan.probe.trusted and stated is not None and stated - min(longest, stated) > SHORTER:
+    if not plan.probe.trusted and stated - real > SHORTER:
         sentences.append(f"Its header promises {stated:,.2f} seconds; {real:,.2f} can be read.")
     if frames and frames < plan.frame_count:
         sentences.append(f"Its picture ends {plan.frame_count - frames} frames early.")
@@ -103,9 +102,17 @@ def _unless_merely_failed(error: MediaFailed) -> None:
         raise error
 
 
-def _streams(documents: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    streams = _mapping(documents.get("ffprobe")).get("streams")
-    return [_mapping(stream) for stream in streams] if isinstance(streams, list) else []
+def _stated_duration(plan: Plan, document: Mapping[str, Any]) -> float:
+    """Seconds of the main stream, or of the whole, as the header has it; 0 where it says nothing."""
+    main = plan.probe.video or (plan.probe.audio[0] if plan.probe.audio else None)
+    streams = document.get("streams")
+    claims = [
+        _mapping(stream).get("duration")
+        for stream in (streams if isinstance(streams, list) else [])
+        if main is not None and _mapping(stream).get("index") == main.stream
+    ]
+    claims.append(_mapping(document.get("format")).get("duration"))
+    return next((seconds for claim in claims if (seconds := _number(claim)) is not None), 0.0)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ def write_playlists(plan: Plan, audio: AudioResult | None, measured: Mapping[str
         segments = measured[rendition.name].segments[:count]
         lists[f"{rendition.name}.m3u8"] = _media_list(plan, rendition.name, segments, ended=True)
         lists[f"{rendition.name}-i.m3u8"] = _iframe_list(plan, rendition.name, segments)
-    sound = _audible(plan, audio, measured, count)
+    sound = audible(plan, audio, measured, count)
     if sound:
         lists[AUDIO] = _audio_list(sound)
     if not shown and not sound:
@@ -168,10 +168,10 @@ def _audio_list(audio: AudioResult) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
-def _audible(
+def audible(
     plan: Plan, audio: AudioResult | None, measured: Mapping[str, RenditionFacts], count: int
 ) -> AudioResult | None:
-    """The sound without the segments that begin after the picture has ended."""
+    """The sound without the segments that begin after the picture of `count` segments has ended."""
     if audio is None or not count:
         return audio
     end, begins, kept = playable_frames(plan, measured) / plan.exact_rate, Fraction(0), 0

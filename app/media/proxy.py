@@ -73,8 +73,6 @@ def proxy_command(tools: Tools, video_url: str | None, audio_url: str | None) ->
         extra = {"bsf:v": _TO_ZERO}
     if audio_url is not None:
         streams.append(ffmpeg.input(audio_url, **options)["a:0"])
-    output = ffmpeg.output(
-        *streams, PROXY, **{"c": "copy", "movflags": "+faststart", "avoid_negative_ts": "disabled",
-                            "map_metadata": "-1", "f": "mp4"}, **extra,
-    )  # fmt: skip
+    extra |= {"c": "copy", "movflags": "+faststart", "avoid_negative_ts": "disabled", "map_metadata": "-1"}
+    output = ffmpeg.output(*streams, PROXY, f="mp4", **extra)
     return compiled(tools, [output])

@@ -58,15 +58,22 @@ class Scanner:
     forced: str | None = None
     cancelled: Callable[[], bool] | None = None
 
-    def describe(self) -> dict[str, Any]:
-        """ffprobe's JSON of format and streams. Raises MediaFailed where it recognises nothing."""
-        command = [*self._program(), "-of", "json", "-show_format", "-show_streams", self.url]
+    def describe(self, *more: str) -> dict[str, Any]:
+        """ffprobe's JSON of format and streams, without the address; `more` are further `-show_…` options.
+
+        Raises MediaFailed where it recognises nothing.
+        """
+        command = [*self._program(), "-of", "json", "-show_format", "-show_streams", *more, self.url]
         done = run_untrusted(command, folder=self.folder, time_limit=DESCRIBE_SECONDS, cancelled=self.cancelled)
         try:
             data = json.loads(done.stdout)
         except ValueError as error:
             raise MediaFailed("media_failed", "The description of this file cannot be read.") from error
-        return data if isinstance(data, dict) else {}
+        if not isinstance(data, dict):
+            return {}
+        if isinstance(data.get("format"), dict):
+            data["format"].pop("filename", None)
+        return data
 
     def measure(self, stream: int, *, start: float, duration: float | None) -> Extent | None:
         """The extent of stream number `stream`, which claims to begin at `start` and to last `duration`.

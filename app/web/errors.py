@@ -9,6 +9,8 @@ import redis
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.core import errors
@@ -74,6 +76,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(errors.RushesError, _ours)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(kind, _database_away)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -185,6 +189,20 @@ def _seconds_to_wait() -> int:
         return max(1, math.ceil(limit.reset_at - time.time())) if limit else 60
     except redis.RedisError:
         return 60
+
+
+def _database_away(error: Exception) -> Response:
+    """Said in one line: while the database is away, every request ends here."""
+    from flask_login import AnonymousUserMixin
+
+    from app.extensions import db
+
+    log.error("database_away", method=request.method, endpoint=request.endpoint, error=type(error).__name__)
+    db.session.remove()
+    g._login_user = AnonymousUserMixin()  # the page of the error must not ask the database who reads it
+    return _ours(
+        errors.Unavailable("database_unavailable", "The database does not answer. Nothing was changed; try again soon.")
+    )
 
 
 def _unexpected(error: Exception) -> Response:

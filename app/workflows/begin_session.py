@@ -10,6 +10,7 @@ from app.core import audit
 from app.core.errors import Unauthenticated
 from app.models import User, UserSession, utc_now
 from app.workflows.end_access import end_sessions
+from app.workflows.hold import hold
 
 
 def begin_session(session: Session, user: User, user_agent: str) -> UserSession:
@@ -19,7 +20,7 @@ def begin_session(session: Session, user: User, user_agent: str) -> UserSession:
     begins then would outlive what ended all others.
     """
     checked = user.password_hash
-    session.refresh(user, with_for_update={"read": True})
+    hold(session, user, shared=True)
     if user.password_hash != checked or user.deactivated_at is not None:
         raise Unauthenticated("sign_in", "This account has just changed. Sign in again.")
     visit = UserSession(user_id=user.id, user=user, last_seen_at=utc_now(), user_agent=user_agent[:300])

@@ -65,7 +65,7 @@ def change_project(session: Session, principal: Principal, project: Project, set
 
 def _check_client(principal: Principal, client: Client | None) -> None:
     if client is not None and client.organization_id != principal.organization_id:
-        raise NotFound("not_found", "There is nothing here, or it is not yours to see.")
+        raise NotFound("not_found", "There is no such client in your organisation.")
 
 
 def _record(session: Session, principal: Principal, project: Project, action: str, data: dict[str, Any]) -> None:

@@ -64,17 +64,20 @@ def finish_upload(
 ) -> Finished:
     """Complete the upload; asking again gives the same answer.
 
-    `sha256` is the uploader's claim of the whole digest. Raises Rejected when parts are missing or have
+    `sha256` is the uploader's claim of the whole digest. Commits once on its way: the parts' ETags must be known
+    before the storage forgets the parts, or a crash between its completion and ours would lose the upload.
+    Raises Rejected when parts are missing or have
     another size, Conflict when the upload was aborted or has expired, Unavailable.
     """
-    session.refresh(upload, with_for_update=True)
-    if upload.state == "completed":
+    if _is_over(session, upload):
         return _finished(session, upload)
-    if upload.state != "open":
-        raise Conflict(f"upload_is_{upload.state}", f"This upload is {upload.state}. Begin a new one.")
     if sha256 is not None and upload.claimed_sha256 not in (None, sha256):
         raise Conflict("claim_differs", "Another digest was claimed for this upload when it began.")
-    etag = _complete(session, storage, upload)
+    stored = _remember_parts(session, storage, upload)
+    session.commit()
+    if _is_over(session, upload):
+        return _finished(session, upload)
+    etag = _complete(session, storage, upload, stored)
     advance(
         session,
         upload,
@@ -103,19 +106,41 @@ def _finished(session: Session, upload: Upload) -> Finished:
     )
 
 
-def _complete(session: Session, storage: Storage, upload: Upload) -> str:
-    rows = {row.number: row for row in session.scalars(select(UploadPart).where(UploadPart.upload_id == upload.id))}
+def _is_over(session: Session, upload: Upload) -> bool:
+    """Lock the row; True when it is completed already. Raises Conflict when it was aborted or has expired."""
+    session.refresh(upload, with_for_update=True)
+    if upload.state not in ("open", "completed"):
+        raise Conflict(f"upload_is_{upload.state}", f"This upload is {upload.state}. Begin a new one.")
+    return upload.state == "completed"
+
+
+def _remember_parts(session: Session, storage: Storage, upload: Upload) -> list[StoredPart] | None:
+    """Keep the ETags of all parts on their rows; None when the storage has completed the upload already."""
     try:
         stored = list_stored(storage, upload)
-        _check(upload, stored)
-        for part in stored:
-            if part.number in rows:
-                rows[part.number].etag = part.etag
-        session.flush()
-        return _send(storage, upload, stored, rows)
     except Missing:
-        # Completed in the storage, but not in the database: a crash lay in between.
-        return _predicted_etag(upload, rows.values())
+        return None
+    _check(upload, stored)
+    rows = _rows(session, upload)
+    for part in stored:
+        if part.number in rows:
+            rows[part.number].etag = part.etag
+    return stored
+
+
+def _complete(session: Session, storage: Storage, upload: Upload, stored: list[StoredPart] | None) -> str:
+    rows = _rows(session, upload)
+    if stored is not None:
+        try:
+            return _send(storage, upload, stored, rows)
+        except Missing:
+            pass  # another request has just completed it
+    return _predicted_etag(upload, rows.values())
+
+
+def _rows(session: Session, upload: Upload) -> dict[int, UploadPart]:
+    found = session.scalars(select(UploadPart).where(UploadPart.upload_id == upload.id))
+    return {row.number: row for row in found}
 
 
 def _check(upload: Upload, stored: list[StoredPart]) -> None:

@@ -42,11 +42,13 @@ def grant_playback(
     *,
     base_url: str,
     ttl: int,
+    scope: str | None = None,
 ) -> Playback | None:
     """The addresses of a preview for a member of its project or a guest of a share; None while nothing is built.
 
     `base_url` is EDGE_BASE_URL, or "" for relative addresses. The caller has checked `preview.view`. What a
-    guest's scope does not open has no address, and no address lives longer than the share.
+    guest's scope does not open has no address, and no address lives longer than the share. `scope` is a member's
+    handle where the caller knows it already.
     """
     if preview is None or preview.build is None or preview.state in ("pending", "unsupported", "failed"):
         return None
@@ -55,7 +57,7 @@ def grant_playback(
         scope = share_scope(session, principal.share)
         exp = min(exp, _end(principal.share) or exp)
     else:
-        scope = member_scope(session, principal.user_id, project_id)
+        scope = scope or member_scope(session, principal.user_id, project_id)
     token = signing.mint(ring, scope=scope, media=preview.media, exp=exp)
 
     def address(kind: str, *names: str) -> str | None:
@@ -63,12 +65,16 @@ def grant_playback(
             return None
         return f"{base_url}/v/{token}/{keys.preview(kind, preview.media, str(preview.build), *names)}"
 
-    plays = preview.state in ("playable", "ready") and bool((preview.plan or {}).get("has_timeline", True))
+    still = (preview.probe or {}).get("kind") == "still"
+    plays = preview.state in ("playable", "ready") and not still
     return Playback(
         token=token,
         expires_at=exp,
         hls=address("hls", "master.m3u8") if plays else None,
+        mp4=address("mp4", "proxy.mp4") if preview.has_mp4 else None,
         poster=address("stills", "poster.jpg") if preview.has_poster else None,
+        storyboard=address("thumbs", "storyboard.vtt") if preview.has_storyboard else None,
+        waveform=address("waveforms", "waveform.json") if preview.has_waveform else None,
     )
 
 

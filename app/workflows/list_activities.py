@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.core import cursor as cursors
 from app.models import Activity
-from app.workflows.subjects import Subject, actors_of, subjects_of
+from app.workflows.subjects import Key, Subject, actors_of, subjects_of
 
 PAGE = 50
 #: What people may look for → the nouns of the actions that belong to it.
@@ -80,12 +80,15 @@ def list_activities(
 
 def _named(session: Session, rows: list[Activity]) -> list[Listed]:
     about = {(row.target_kind, row.target_id) for row in rows if row.target_id}
-    projects = {("project", row.project_id) for row in rows if row.project_id}
-    subjects = subjects_of(session, [(kind, key) for kind, key in about | projects if key])
+    subjects = subjects_of(session, [(kind, key) for kind, key in about if key])
+    # What happens to a preview belongs to no project of its own: two projects may share one.
+    homes = {row.id: row.project_id or _home(subjects, row) for row in rows}
+    projects = subjects_of(session, {("project", home) for home in homes.values() if home})
     actors = actors_of(session, [(row.actor_kind, row.actor_id) for row in rows if row.actor_id])
     listed = []
     for row in rows:
-        project = subjects.get(("project", row.project_id)) if row.project_id else None
+        home = homes[row.id]
+        project = projects.get(("project", home)) if home else None
         listed.append(
             Listed(
                 row,
@@ -96,3 +99,8 @@ def _named(session: Session, rows: list[Activity]) -> list[Listed]:
             )
         )
     return listed
+
+
+def _home(subjects: Mapping[Key, Subject], row: Activity) -> UUID | None:
+    subject = subjects.get((row.target_kind, row.target_id)) if row.target_id else None
+    return subject.project_id if subject else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -14,6 +15,8 @@ from sqlalchemy.orm import Session, selectinload
 from app.core.policy import Principal
 from app.models import Guest, Project, Share, ShareAccess, ShareAsset, utc_now
 from app.workflows.find import visible_to
+
+State = Literal["open", "expired", "revoked"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,12 @@ class ShareRow:
     guests: list[str]
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         """open, expired or revoked."""
         return state_of(self.share)
 
 
-def state_of(share: Share) -> str:
+def state_of(share: Share) -> State:
     """open, expired or revoked."""
     if share.revoked_at is not None:
         return "revoked"

@@ -9,6 +9,7 @@ from app.core.lifecycle import advance
 from app.core.policy import Principal
 from app.core.queue import enqueue
 from app.models import Version
+from app.workflows.rebuild_preview import begin_anew
 
 
 def retry_version(session: Session, principal: Principal, version: Version) -> None:
@@ -33,21 +34,6 @@ def retry_version(session: Session, principal: Principal, version: Version) -> N
             dedupe_key=f"promote:{version.id}",
         )
     elif preview is not None and preview.state == "failed":
-        advance(
-            session,
-            preview,
-            "pending",
-            actor=principal.actor,
-            organization_id=project.organization_id,
-            project_id=project.id,
-            values={"error_code": None, "reason": None, "build": None, "progress": 0},
-        )
-        enqueue(
-            session,
-            "plan_preview",
-            target_id=preview.id,
-            organization_id=project.organization_id,
-            dedupe_key=f"plan:{preview.id}",
-        )
+        begin_anew(session, preview, principal.actor, project.id)
     else:
         raise Conflict("nothing_failed", "Nothing of this version has failed; there is nothing to try again.")

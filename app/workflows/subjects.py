@@ -35,7 +35,7 @@ Key = tuple[str, UUID]
 
 @dataclass(frozen=True)
 class Subject:
-    """A thing's name, and what it takes to link to it. `by` is who sent it, `state` a version's."""
+    """A thing's name, and what it takes to link to it. `by` is who sent it, `state` a version's or a preview's."""
 
     text: str
     asset_id: UUID | None = None
@@ -84,8 +84,9 @@ def _versions(keys: Sequence[UUID]) -> Any:
 def _previews(keys: Sequence[UUID]) -> Any:
     """A preview is called as the latest version that it shows."""
     return (
-        select(Version.preview_id, Version.number, Asset.id, Asset.title, Asset.project_id, User.name, Version.state)
+        select(Version.preview_id, Version.number, Asset.id, Asset.title, Asset.project_id, User.name, Preview.state)
         .join(Asset, Asset.id == Version.asset_id)
+        .join(Preview, Preview.id == Version.preview_id)
         .outerjoin(User, User.id == Version.created_by)
         .where(Version.preview_id.in_(keys))
         .distinct(Version.preview_id)

@@ -55,7 +55,7 @@ function enter(film) {
   const controls = new Controls(player, timecode, comments);
   const timeline = new Timeline(player, timecode);
   comments.attach(player, timecode, timeline);
-  composer.attach(player, timecode);
+  composer?.attach(player, timecode);
   listenToKeys({ player, controls, comments, composer });
   window.rushes = { player, timecode };
 }
@@ -77,7 +77,7 @@ function onStatus() {
 }
 
 const stage = new Stage();
-const composer = new Composer();
+const composer = document.getElementById("composer") && new Composer(); // who may only watch has none
 const comments = new Comments();
 rememberSurround();
 start();

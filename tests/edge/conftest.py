@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.edge.control_web import Web
 from tests.edge.harness import Edge
 from tests.edge.storage import S3, running
 from tests.edge.web import echoing
@@ -89,3 +90,13 @@ def front(
     edge = Edge(tmp_path_factory.mktemp("front"), shared_wire.port, extra).start()
     yield edge
     edge.stop()
+
+
+@pytest.fixture(scope="module")
+def told(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """The web that tells the edges."""
+    web = Web(environment, tmp_path_factory.mktemp("web") / "web.log").start()
+    web.deny("vbegin00000000")
+    yield web
+    web.stop()
+    web.engine.dispose()

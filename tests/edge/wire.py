@@ -65,10 +65,12 @@ class Wire:
         while True:
             try:
                 client, _ = server.accept()
+            except OSError:
+                return
+            try:
                 upstream = socket.create_connection(("127.0.0.1", self.target), timeout=5)
             except OSError:
-                if self._server is not server:
-                    return
+                client.close()
                 continue
             for one in (client, upstream):
                 one.settimeout(None)

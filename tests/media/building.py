@@ -79,7 +79,8 @@ def build(
         if plan.has_audio:
             with tempfile.TemporaryDirectory() as name:
                 audio = sound.encode_audio(tools, url, plan, Path(name))
-                _keep(audio.paths(Path(name)), Path(name), folder)
+                _keep([*audio.paths(Path(name)), Path(name) / sound.WAVEFORM], Path(name), folder)
+            audio = AudioResult.from_json(json.loads(json.dumps(audio.to_json())))
     measured = merge(reversed(chunks))
     lists = playlists.write_playlists(plan, audio, measured)
     for name, text in lists.items():

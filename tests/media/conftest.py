@@ -10,6 +10,7 @@ import pytest
 
 from app.media.tools import Tools, locate
 from tests.media.coded import FILMS, Film, make
+from tests.support.canary import Canary
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,15 @@ def folder() -> Iterator[Path]:
     """A private empty folder, as the work gets one for every run."""
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
+
+
+@pytest.fixture
+def canary() -> Iterator[Canary]:
+    """A listener on loopback that must stay unvisited."""
+    one = Canary()
+    yield one
+    one.close()
+    assert one.hits == []
 
 
 @pytest.fixture(scope="session", params=list(FILMS))

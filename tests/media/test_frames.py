@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 import re
+import subprocess
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from app.media import fmp4
+from app.media import fmp4, proxy, storyboard
 from app.media.ladder import Rendition
 from app.media.plan import Plan
 from app.media.tools import Tools
-from tests.media.building import Build, build
-from tests.media.coded import Film, clicks, decoded
+from tests.media.building import Build, build, served
+from tests.media.coded import Film, clicks, decoded, read
 
 TWO = (Rendition("v176", 320, 176, 700), Rendition("v88", 160, 88, 300))
 
@@ -111,3 +117,62 @@ def test_the_sound_is_as_long_as_the_picture_and_has_no_short_tail(built: tuple[
     init = (made.folder / "a" / "init.mp4").read_bytes()
     first = fmp4.fragments((made.folder / "a" / "00000.m4s").read_bytes(), init)[0]
     assert first.decode_time == 0
+
+
+@pytest.fixture(scope="module")
+def proxied(built: tuple[Film, Build], tools: Tools) -> tuple[Film, Path]:
+    film, made = built
+    with served(made.whole("v176")) as video, served(made.whole("a")) as audio, tempfile.TemporaryDirectory() as name:
+        path = proxy.make_proxy(tools, video, audio, made.plan, Path(name))
+        return film, path.rename(made.folder / path.name)
+
+
+def test_frame_n_of_the_proxy_is_frame_n(proxied: tuple[Film, Path], tools: Tools) -> None:
+    film, path = proxied
+    assert decoded(tools, path, 320, 176) == film.expected
+    command = [tools.ffprobe, "-v", "error", "-of", "json", "-show_entries", "frame=pts_time:stream=codec_type"]
+    shown = json.loads(subprocess.check_output([*command, "-select_streams", "v", str(path)], timeout=60))
+    times = [float(frame["pts_time"]) for frame in shown["frames"]]
+    assert max(abs(time - float(n / film.rate)) for n, time in enumerate(times)) < 1e-5
+
+
+def test_the_proxys_index_comes_first_and_its_sound_is_in_step(proxied: tuple[Film, Path], tools: Tools) -> None:
+    film, path = proxied
+    kinds = [kind for kind, *_ in fmp4.boxes(path.read_bytes())]
+    assert kinds.index(b"moov") < kinds.index(b"mdat")
+    heard = clicks(tools, path)
+    expected = [float(frame / film.rate) for frame in film.flashes]
+    assert len(heard) == len(expected)
+    assert max(abs(one - other) for one, other in zip(heard, expected, strict=True)) < 0.001
+
+
+def test_each_tile_of_the_storyboard_shows_its_frame(built: tuple[Film, Build], tools: Tools, folder: Path) -> None:
+    film, made = built
+    with served(made.whole("v88")) as url:
+        board = storyboard.make_storyboard(tools, url, made.plan, TWO[1], len(film.expected), folder)
+    assert (board.width, board.height, board.every) == (160, 88, made.plan.grid.gop_frames)
+    assert board.tiles == -(-len(film.expected) // board.every)
+    with Image.open(folder / "sprite-000.jpg") as image:
+        assert image.size == (160 * 10, 88 * 2)
+        sheet = np.asarray(image.convert("L"))
+    for tile in range(board.tiles):
+        row, column = divmod(tile, 10)
+        picture = sheet[row * 88 : (row + 1) * 88, column * 160 : (column + 1) * 160]
+        assert read(picture) == film.expected[tile * board.every]
+    cues = re.findall(r"(\S+) --> (\S+)\n(\S+)", (folder / "storyboard.vtt").read_text())
+    assert len(cues) == board.tiles
+    assert cues[11][2] == "sprite-000.jpg#xywh=160,88,160,88"
+    assert cues[0][0] == "00:00:00.000"
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(cues))
+
+
+def test_the_waveform_has_its_peaks_at_the_clicks(built: tuple[Film, Build]) -> None:
+    film, made = built
+    wave = json.loads((made.folder / "waveform.json").read_text())
+    assert (wave["version"], wave["channels"], wave["bits"], wave["samples_per_pixel"]) == (2, 1, 8, 960)
+    assert wave["length"] * 2 == len(wave["data"])
+    assert abs(wave["length"] / 50 - float(made.plan.duration)) < 0.05
+    loud = [point for point in range(wave["length"]) if wave["data"][2 * point + 1] > 60]
+    for frame in film.flashes:
+        assert min(abs(point - int(frame / film.rate * 50)) for point in loud) <= 1
+    assert len(loud) <= 3 * len(film.flashes)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
-import threading
 import zlib
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,38 +17,7 @@ from app.media.tools import Tools
 from app.media.untrusted import MediaFailed
 from tests.media.building import probed, served
 from tests.media.test_probe import FAST, make, picture
-
-
-class Canary:
-    """An internal service that counts who comes."""
-
-    def __init__(self) -> None:
-        self.hits: list[str] = []
-        hits = self.hits
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                hits.append(self.path)
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"secret")
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
-@pytest.fixture
-def canary() -> Iterator[Canary]:
-    one = Canary()
-    yield one
-    one.server.shutdown()
-    one.server.server_close()
-    assert one.hits == []
-
+from tests.support.canary import Canary
 
 PLAYLISTS = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}/segment.ts\n#EXT-X-ENDLIST\n",

@@ -54,22 +54,44 @@ def test_chunks_cover_every_frame_once(rate: Fraction, count: int) -> None:
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        ((1920, 1080), ["v1080 1920x1080", "v720 1280x720", "v360 640x360"]),
-        ((3840, 2160), ["v1080 1920x1080", "v720 1280x720", "v360 640x360"]),
-        ((1080, 1920), ["v1080 1080x1920", "v720 720x1280", "v360 360x640"]),
-        ((1920, 800), ["v1080 1920x800", "v720 1280x534", "v360 640x266"]),
-        ((1440, 1080), ["v1080 1440x1080", "v720 960x720", "v360 480x360"]),
-        ((1728, 972), ["v972 1728x972", "v720 1280x720", "v360 640x360"]),
-        ((1280, 720), ["v720 1280x720", "v360 640x360"]),
-        ((1024, 576), ["v576 1024x576", "v360 640x360"]),
+        ((1920, 1080), ["v1080 1920x1080", "v720 1280x720", "v540 960x540", "v360 640x360"]),
+        ((3840, 2160), ["v1080 1920x1080", "v720 1280x720", "v540 960x540", "v360 640x360"]),
+        ((1080, 1920), ["v1080 1080x1920", "v720 720x1280", "v540 540x960", "v360 360x640"]),
+        ((1920, 800), ["v1080 1920x800", "v720 1280x534", "v540 960x400", "v360 640x266"]),
+        ((1440, 1080), ["v1080 1440x1080", "v720 960x720", "v540 720x540", "v360 480x360"]),
+        ((1728, 972), ["v972 1728x972", "v720 1280x720", "v540 960x540", "v360 640x360"]),
+        ((1280, 720), ["v720 1280x720", "v540 960x540", "v360 640x360"]),
+        ((1024, 576), ["v540 960x540", "v360 640x360"]),
+        ((854, 480), ["v480 854x480", "v360 640x360"]),
         ((640, 360), ["v360 640x360"]),
         ((321, 181), ["v180 320x180"]),
         ((16, 16), ["v16 16x16"]),
-        ((4096, 100), ["v1080 1920x46", "v720 1280x32", "v360 640x16"]),
+        ((4096, 100), ["v1080 1920x46", "v720 1280x32", "v540 960x24", "v360 640x16"]),
     ],
 )
 def test_the_ladder(size: tuple[int, int], expected: list[str]) -> None:
     assert [f"{r.name} {r.width}x{r.height}" for r in renditions(*size)] == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "first"),
+    [
+        ((3840, 2160), "v2160 3840x2160"),
+        ((4096, 2160), "v2160 3840x2024"),
+        ((2160, 3840), "v2160 2160x3840"),
+        ((3840, 1600), "v2160 3840x1600"),
+        ((2560, 1440), "v1080 1920x1080"),
+        ((1920, 1080), "v1080 1920x1080"),
+    ],
+)
+def test_2160_is_made_when_the_project_wants_it_and_the_source_has_it(size: tuple[int, int], first: str) -> None:
+    ladder = renditions(*size, wants_2160=True)
+    assert f"{ladder[0].name} {ladder[0].width}x{ladder[0].height}" == first
+    assert [one.name for one in ladder[-4:]] == ["v1080", "v720", "v540", "v360"]
+    assert renditions(*size)[0].name != "v2160"
+    wanted = make_plan(dataclasses.replace(FILM, video=dataclasses.replace(VIDEO, width=size[0], height=size[1])),
+                       wants_2160=True)  # fmt: skip
+    assert wanted.renditions == ladder
 
 
 @example(359, 783)

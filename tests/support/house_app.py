@@ -19,7 +19,7 @@ from app.models import ApiToken, Asset, Comment, Master, Organization, Preview, 
 from tests.factories import House, make_house, make_user
 
 FRAMES = 250
-PASSWORD = "a few words are fine"  # noqa: S105
+PASSWORD = "a few words are fine"
 
 
 def make_app(environment: Mapping[str, str], **more: str) -> Flask:

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from flask import Flask
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from app.core.passwords import hash_token, new_token
+from app.core.settings import WebSettings, load
+from app.factory import create_app
 from app.models import ApiToken, Organization, Project, User
-from tests.factories import make_house, make_user
+from tests.factories import House, make_house, make_user
 from tests.support.api import Api, client
 from tests.support.coded_film import write_film
+from tests.support.pages import Browser
 from tests.support.running import Running
 
 
@@ -77,3 +81,34 @@ def _known(stack: Running, database: Session, user: User, project: Project) -> K
     )
     database.commit()
     return Known(Api(stack.url, token), str(user.id), str(project.id))
+
+
+@pytest.fixture(scope="module")
+def pages_app(environment: dict[str, str]) -> Flask:
+    """The app in this process, on the servers and a database of this module."""
+    return create_app(load(WebSettings, environment))
+
+
+@pytest.fixture
+def rows(environment: dict[str, str]) -> Iterator[Session]:
+    """The database of `pages_app`."""
+    engine = create_engine(environment["DATABASE_URL"])
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+    engine.dispose()
+
+
+@pytest.fixture
+def house(rows: Session) -> House:
+    """A new organisation with an admin and a project."""
+    made = make_house(rows)
+    rows.commit()
+    return made
+
+
+@pytest.fixture
+def boss(pages_app: Flask, rows: Session, house: House) -> Browser:
+    """The admin's browser."""
+    browser = Browser(pages_app)
+    browser.be(rows, house.user)
+    return browser

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import psycopg
@@ -23,11 +22,10 @@ MEDIA = "ab" * 32
 
 
 @pytest.fixture(autouse=True)
-def nothing_told(context: Context) -> Iterator[None]:
+def nothing_told(context: Context) -> None:
     """Each test begins without events; ids go on."""
     with context.unit_of_work() as session:
         session.execute(text("delete from edge_events"))
-    yield
 
 
 def deny(context: Context, *names: str) -> None:

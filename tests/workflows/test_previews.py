@@ -13,9 +13,9 @@ from sqlalchemy import select, update
 
 from app.core import keys
 from app.core.storage import Storage
-from app.models import Job, Preview, Version, utc_now
+from app.models import Job, Preview, PreviewBuild, Version, utc_now
 from app.workflows.context import Context
-from app.workflows.encode_piece import encode_piece
+from app.workflows.encode_piece import encode_piece, leave_out_piece
 from app.workflows.plan_preview import fail_preview, plan_preview
 from app.workflows.promote_version import fail_version, promote_version
 from app.workflows.publish_preview import publish_preview
@@ -30,6 +30,9 @@ BODIES: dict[str, tuple[Body, OnFailure]] = {
     "make_poster": (encode_piece, fail_preview),
     "encode_audio": (encode_piece, fail_preview),
     "encode_chunk": (encode_piece, fail_preview),
+    "make_storyboard": (encode_piece, leave_out_piece),
+    "analyse_master": (encode_piece, leave_out_piece),
+    "make_mp4": (encode_piece, leave_out_piece),
     "publish_preview": (publish_preview, fail_preview),
 }
 
@@ -89,7 +92,7 @@ def test_a_film_becomes_ready(context: Context, storage: Storage, film: bytes) -
             session.scalars(
                 select(Job.outcome).where(Job.organization_id == house.organization.id, Job.kind.in_(BODIES))
             ).all()
-            == ["done"] * 7
+            == ["done"] * 10
         )
 
 
@@ -128,7 +131,7 @@ def test_a_lost_encoder_gives_the_whole_build_to_x264(context: Context, storage:
     work(context, house, until=lambda kind: kind == "encode_chunk")
     begun = preview_of(context, version_id)
     with context.unit_of_work() as session:
-        session.get_one(Preview, begun.id).encoder = "h264_nvenc"
+        session.get_one(PreviewBuild, (begun.id, begun.build)).encoder = "h264_nvenc"
     work(context, house)
     preview = preview_of(context, version_id)
     assert (preview.state, preview.encoder) == ("ready", "libx264")

@@ -19,6 +19,7 @@ from app.workflows.find import find_project, visible_to
 from app.workflows.list_assets import list_assets, running_promotions, versions_of
 from app.workflows.move_assets import rename_asset
 from app.workflows.order_preview import order_preview
+from app.workflows.shares_of_assets import shares_of_assets
 
 
 @blueprint.get("/assets")
@@ -31,8 +32,12 @@ def assets() -> ResponseReturnValue:
     if query.project_id is not None:
         find_project(db.session(), principal, query.project_id, "asset.view")
     page = list_assets(db.session(), principal, query.project_id, query.cursor, limit=query.limit)
+    shares = shares_of_assets(db.session(), principal, [row.asset for row in page.items])
     body: AssetPage = {
-        "items": [asset_json(principal, row.asset, [row.version] if row.version else []) for row in page.items],
+        "items": [
+            asset_json(principal, row.asset, [row.version] if row.version else [], shares.get(row.asset.id, ()))
+            for row in page.items
+        ],
         "nextCursor": page.next_cursor,
     }
     db.session.commit()
@@ -44,9 +49,7 @@ def assets() -> ResponseReturnValue:
 @contract({200: AssetAnswer})
 def asset(asset: Asset) -> ResponseReturnValue:
     """One asset with all its versions."""
-    body = asset_json(current_principal(), asset, versions_of(db.session(), asset))
-    db.session.commit()
-    return jsonify(body)
+    return _answer(asset)
 
 
 @blueprint.patch("/assets/<uuid:asset_id>", endpoint="change_asset")
@@ -55,9 +58,7 @@ def asset(asset: Asset) -> ResponseReturnValue:
 def change_asset(asset: Asset) -> ResponseReturnValue:
     """Give the asset another title."""
     rename_asset(db.session(), current_principal(), asset, read(AssetChange).title)
-    body = asset_json(current_principal(), asset, versions_of(db.session(), asset))
-    db.session.commit()
-    return jsonify(body)
+    return _answer(asset)
 
 
 @blueprint.get("/assets/<uuid:asset_id>/proxy-status")
@@ -89,3 +90,12 @@ def preview() -> ResponseReturnValue:
     order_preview(db.session(), principal, version)
     db.session.commit()
     return jsonify(assetId=str(version.asset_id), versionId=str(version.id)), 202
+
+
+def _answer(asset: Asset) -> ResponseReturnValue:
+    """Commits: what was changed, and the scope of the signed addresses, which may be new."""
+    principal = current_principal()
+    shares = shares_of_assets(db.session(), principal, [asset])
+    body = asset_json(principal, asset, versions_of(db.session(), asset), shares.get(asset.id, ()))
+    db.session.commit()
+    return jsonify(body)

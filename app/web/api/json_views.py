@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from flask import request
 
@@ -67,14 +69,14 @@ def upload_json(upload: Upload, stored: list[StoredPart], digests: dict[int, str
     }
 
 
-def asset_json(principal: Principal, asset: Asset, versions: list[Version]) -> AssetAnswer:
-    """An asset with its versions, newest first."""
+def asset_json(principal: Principal, asset: Asset, versions: list[Version], shares: Sequence[UUID] = ()) -> AssetAnswer:
+    """An asset with its versions, newest first, and the ids of its open shares."""
     return {
         "id": str(asset.id),
         "projectId": str(asset.project_id),
         "title": asset.title,
         "createdAt": iso(asset.created_at),
-        "shares": [],
+        "shares": [str(share) for share in shares],
         "versions": [version_json(principal, asset, version) for version in versions],
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.web.api import assets, comments, openapi, projects, uploads  # noqa: F401  they add their routes
+from app.web.api import assets, comments, openapi, projects, shares, uploads  # noqa: F401  they add their routes
 from app.web.api.blueprint import blueprint
 
 __all__ = ["blueprint"]

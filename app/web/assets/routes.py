@@ -7,14 +7,17 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from app.core.policy import Principal, may
 from app.extensions import db
 from app.models import Asset
 from app.web.fragments import render_fragment
 from app.web.playback import poster_of
 from app.web.projects.nav import place_of
 from app.web.security import current_principal, requires
+from app.web.services import services
 from app.web.versions import pick_version, posted_version
 from app.web.views import project_view, version_view
+from app.workflows.download_master import download_master as give_master
 from app.workflows.list_assets import running_promotions, versions_of
 from app.workflows.retry_version import retry_version
 
@@ -46,6 +49,17 @@ def retry(asset: Asset) -> ResponseReturnValue:
     return redirect(url_for("assets.show", asset_id=asset.id, v=version.number), code=303)
 
 
+@blueprint.post("/assets/<uuid:asset_id>/master", endpoint="download_master")
+@requires("master.download", asset="asset_id")
+def download_master(asset: Asset) -> ResponseReturnValue:
+    """Record the download, then send the browser to an address of the master that lives for a minute."""
+    version = posted_version(asset)
+    have = services()
+    address = give_master(db.session(), have.storage, have.download_signer(), current_principal(), version)
+    db.session.commit()
+    return redirect(address, code=303)
+
+
 def _context(asset: Asset) -> dict[str, Any]:
     principal = current_principal()
     versions = versions_of(db.session(), asset)
@@ -63,5 +77,14 @@ def _context(asset: Asset) -> dict[str, Any]:
         "poster": poster,
         "review_href": url_for("review.show", asset_id=asset.id, v=version.number),
         "settled": version.status.settled,
+        "share_href": url_for("shares.new", project_id=asset.project_id, asset=asset.id)
+        if _may(principal, "share.create", asset)
+        else None,
+        "may_download": _may(principal, "master.download", asset),
         "place": place_of(principal, asset),
     }
+
+
+def _may(principal: Principal, action: str, asset: Asset) -> bool:
+    project = asset.project
+    return may(principal, action, project_id=project.id, organization_id=project.organization_id)

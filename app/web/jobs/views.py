@@ -100,6 +100,12 @@ def _view(listed: Listed) -> JobView:
         error=job.error,
         outcome=OUTCOMES.get(job.outcome or ""),
         stopping=job.cancel_requested and job.finished_at is None,
-        # A file that was refused is refused again.
-        may_retry=job.outcome in ("failed", "cancelled") and subject is not None and subject.state != "rejected",
+        may_retry=job.outcome in ("failed", "cancelled") and _tells_of_failure(listed),
     )
+
+
+def _tells_of_failure(listed: Listed) -> bool:
+    """Whether the target is still as the job left it: not refused for good, nor taken up again since."""
+    if target_kind(listed.job) == "upload":
+        return listed.job.outcome == "failed"
+    return listed.subject is not None and listed.subject.state == "failed"

@@ -50,7 +50,7 @@ def invite() -> ResponseReturnValue:
         email, token = invited.invitation.email, invited.token
         db.session.commit()
     except RushesError as error:
-        return refused(error, "invite", lambda fault: _page(fault))
+        return refused(error, "invite", _page)
     session["invited"] = {"email": email, "token": token}
     return redirect(url_for("people.index"), code=303)
 
@@ -64,7 +64,7 @@ def revoke(invitation: Invitation) -> ResponseReturnValue:
         revoke_invitation(db.session(), current_principal(), invitation)
         db.session.commit()
     except RushesError as error:
-        return refused(error, "revoke", lambda fault: _page(fault))
+        return refused(error, "revoke", _page)
     flash(f"The link for {email} no longer works.", "ok")
     return redirect(url_for("people.index"), code=303)
 
@@ -77,7 +77,7 @@ def change(person: User) -> ResponseReturnValue:
         change_role(db.session(), current_principal(), person, request.form.get("role", ""))
         db.session.commit()
     except RushesError as error:
-        return refused(error, "role", lambda fault: _page(fault))
+        return refused(error, "role", _page)
     return _after(person)
 
 
@@ -90,7 +90,7 @@ def deactivate(person: User) -> ResponseReturnValue:
         deactivate_user(db.session(), current_principal(), person)
         db.session.commit()
     except RushesError as error:
-        return refused(error, "role", lambda fault: _page(fault))
+        return refused(error, "role", _page)
     flash(f"{name} is signed out everywhere and cannot come back until you reactivate the account.", "ok")
     return _after(person)
 

@@ -17,7 +17,7 @@ from app.workflows.list_people import count_members
 _PAGES = (
     ("shares", "Shares", "link", "shares.index", "share.view"),
     ("people", "People", "user", "projects.members", "project.manage"),
-    ("activity", "Activity", "clock", "activity.project", "activity.view"),
+    ("activity", "Activity", "clock", "activity.show", "activity.view"),
     ("settings", "Settings", "filter", "projects.settings", "project.manage"),
 )
 

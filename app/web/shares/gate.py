@@ -16,11 +16,10 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from flask import Response, current_app, make_response, redirect, request, url_for
+from flask import Response, current_app, redirect, request, url_for
 from itsdangerous import BadData, URLSafeSerializer
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.core.errors import NotFound, RushesError
 from app.core.policy import Principal
 from app.extensions import db
 from app.models import Guest, Share
@@ -120,7 +119,7 @@ def _knock(token: str) -> Door:
 
 
 def _caller() -> Caller:
-    """The address is the one that the trusted proxy names (ProxyFix, TRUSTED_PROXIES), never a header of the guest's."""
+    """The address that the trusted proxy names (ProxyFix, TRUSTED_PROXIES), never a header of the guest's own."""
     return Caller(request.remote_addr or "", request.user_agent.string or "")
 
 
@@ -170,13 +169,4 @@ def let_in(response: AnyResponse, token: str, guest: Guest) -> AnyResponse:
 def let_out(response: AnyResponse, token: str) -> AnyResponse:
     """Take the cookie back."""
     response.delete_cookie(COOKIE, path=url_for("guest.door", token=token))
-    return response
-
-
-def mendable(error: RushesError, page: str) -> Response:
-    """A page under the error's status; what is not there stays the closed page."""
-    if isinstance(error, NotFound):
-        raise error
-    response = make_response(page)
-    response.status_code = errors.status_of(error)
     return response

@@ -31,7 +31,9 @@ from app.web.views import comment_views
 from app.workflows.download_master import download_master as give_master
 from app.workflows.find_shared import list_shared, locked_version, shown_now, shown_version
 from app.workflows.open_share import open_share
-from app.workflows.post_comment import comments_of, delete_comment as take_back, post_comment as post
+from app.workflows.post_comment import comments_of
+from app.workflows.post_comment import delete_comment as take_back
+from app.workflows.post_comment import post_comment as post
 
 blueprint = Blueprint("guest", __name__, url_prefix="/s/<token>")
 ROOM = "shares/room.html"

@@ -15,7 +15,7 @@ export function listenToKeys({ player, controls, comments, composer }) {
     Home: () => player.show(0),
     End: () => player.show(player.last),
     g: () => controls.typeTimecode(),
-    n: () => composer.begin(),
+    n: () => composer?.begin(),
     m: () => controls.mute(),
     f: () => controls.fullScreen(),
     "?": () => controls.showKeys(),

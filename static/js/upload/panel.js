@@ -9,7 +9,7 @@ export class Panel {
   #items = [];
   #busy = false;
 
-  /** `page` carries data-project, data-presign, data-max-bytes and data-max-human; `panel` is the <details>. */
+  /** `page` carries data-project, data-presign, data-max-bytes, data-max-human and perhaps data-collection; `panel` is the <details>. */
   constructor(page, panel, template) {
     this.page = page;
     this.panel = panel;
@@ -44,8 +44,9 @@ export class Panel {
   }
 
   #prepare(item) {
-    const { project, presign } = this.page.dataset;
-    item.upload = new Upload(item.file, { presignHref: presign, projectId: project, title: title(item.file.name) });
+    const { project, presign, collection } = this.page.dataset;
+    const target = { presignHref: presign, projectId: project, title: title(item.file.name), collectionId: collection };
+    item.upload = new Upload(item.file, target);
     item.upload.addEventListener("state", () => this.#headline());
     item.upload.addEventListener("progress", () => this.#rate(item.upload));
     item.row.follow(item.upload);

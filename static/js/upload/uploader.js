@@ -38,7 +38,7 @@ export class Upload extends EventTarget {
   #abort = new AbortController();
   #speed = new Speedometer();
 
-  /** `target`: {presignHref, projectId, title, assetId?, backoff?}; backoff in milliseconds. */
+  /** `target`: {presignHref, projectId, title, assetId?, collectionId?, backoff?}; backoff in milliseconds. */
   constructor(file, target) {
     super();
     this.file = file;
@@ -91,7 +91,7 @@ export class Upload extends EventTarget {
   }
 
   async #open() {
-    const { presignHref, projectId, title, assetId } = this.#target;
+    const { presignHref, projectId, title, assetId, collectionId } = this.#target;
     const { name, size, type } = this.file;
     /* Not aborted by cancel: an upload that the server opened has to be known, to be deleted. */
     const opened = await call("POST", presignHref, {
@@ -99,7 +99,7 @@ export class Upload extends EventTarget {
       name,
       size,
       type: type || "application/octet-stream",
-      mapping: assetId ? { projectId, assetId } : { projectId, title },
+      mapping: assetId ? { projectId, assetId } : { projectId, title, ...(collectionId && { collectionId }) },
     });
     this.#id = opened.uploadId;
     this.#digests = new Digests(this.file);

@@ -9,7 +9,8 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
 #: The models stay plain: workers use the same classes through a bare sessionmaker.
-db = SQLAlchemy()
+#: Rows stay readable after a commit, so that no connection is held while S3 is asked.
+db = SQLAlchemy(session_options={"expire_on_commit": False})
 login_manager = LoginManager()
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address, headers_enabled=False)

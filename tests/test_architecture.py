@@ -53,6 +53,8 @@ def test_public_routes_are_few_and_known(flask_app: Flask) -> None:
         "auth.sign_in",
         "auth.submit_sign_in",
         "auth.sign_out",
+        "auth.join",
+        "auth.submit_join",
         "control.events",
         "health.healthz",
         "health.readyz",

@@ -43,7 +43,7 @@ def new_ring(ring: str, *, drop_old: bool) -> str:
     if drop_old:
         return entries[0]
     used = {entry.partition(":")[0] for entry in entries}
-    name = next(f"k{number}" for number in range(1, 10_000) if f"k{number}" not in used)
+    name = next(f"k{number}" for number in range(len(entries) + 1, 10_000) if f"k{number}" not in used)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     return ",".join([f"{name}:{secret}", *entries])
 

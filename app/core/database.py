@@ -21,6 +21,7 @@ ENGINE_OPTIONS = {
     "pool_timeout": 5,
     "pool_use_lifo": True,
     "pool_pre_ping": True,
+    "hide_parameters": True,  # bound values are people's data: not in a traceback
     "connect_args": {
         "connect_timeout": 5,
         "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",

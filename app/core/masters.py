@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from app.core.errors import Unavailable
+from botocore.exceptions import ClientError
+
+from app.core.errors import Denied, Unavailable
 from app.core.storage import Changed, Missing, Storage, translated
 from app.models.base import utc_now
 
@@ -25,6 +27,7 @@ MAX_PARTS = 10_000
 COPY_PART = 64 * MIB
 
 Report = Callable[[float], None]
+Mode = Literal["GOVERNANCE", "COMPLIANCE"]
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,19 @@ def measure(storage: Storage, key: str, *, etag: str, size: int, report: Report)
     return Measured(size, etag, whole.hexdigest(), part_size, tuple(parts))
 
 
+def staged_etag(storage: Storage, key: str) -> str:
+    """The ETag of a staged object now. Raises Missing, Unavailable."""
+    with translated("looking at the upload"):
+        return storage["promoter"].head_object(Bucket=storage.bucket("staging"), Key=key)["ETag"]
+
+
 def copy_under_lock(
     storage: Storage,
     source: str,
     key: str,
     measured: Measured,
     *,
-    mode: Literal["GOVERNANCE", "COMPLIANCE"],
+    mode: Mode,
     retain_until: datetime,
     begun: Callable[[str], None],
     report: Report,
@@ -192,17 +201,50 @@ def read_back(storage: Storage, key: str) -> Locked | None:
     )
 
 
-def extend(storage: Storage, key: str, locked: Locked, *, until: datetime) -> Locked:
-    """Make the lock last until `until` at least, and read it back. Never shortens."""
-    if locked.retain_until >= until - timedelta(seconds=1):
+def holds(storage: Storage, key: str, locked: Locked, measured: Measured) -> bool:
+    """Whether a master has the measured bytes: by the storage's checksum, or by reading it where there is none."""
+    if locked.size != measured.size:
+        return False
+    if locked.composite == measured.composite:
+        return True
+    whole = hashlib.sha256()
+    with translated("reading the copy"):
+        answer = storage["promoter"].get_object(Bucket=storage.bucket("masters"), Key=key, IfMatch=locked.etag)
+        for block in answer["Body"].iter_chunks(READ_SIZE):
+            whole.update(block)
+    return whole.hexdigest() == measured.sha256
+
+
+def strengthen(storage: Storage, key: str, locked: Locked, *, mode: Mode, until: datetime) -> Locked:
+    """Make the lock at least as strict and as long as asked, and read it back. Never weakens or shortens.
+
+    Raises Denied when the storage forbids it (some do not let GOVERNANCE become COMPLIANCE without bypass),
+    Unavailable when it does not show the lock afterwards.
+    """
+    if _suffices(locked, mode, until):
         return locked
-    with translated("extending the lock"):
-        storage["promoter"].put_object_retention(
-            Bucket=storage.bucket("masters"),
-            Key=key,
-            Retention={"Mode": locked.lock_mode, "RetainUntilDate": until},  # type: ignore[arg-type,misc]
-        )
+    stricter: Mode = "COMPLIANCE" if "COMPLIANCE" in (mode, locked.lock_mode) else "GOVERNANCE"
+    try:
+        with translated("strengthening the lock"):
+            storage["promoter"].put_object_retention(
+                Bucket=storage.bucket("masters"),
+                Key=key,
+                Retention={"Mode": stricter, "RetainUntilDate": max(until, locked.retain_until)},
+            )
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "AccessDenied":
+            raise
+        raise Denied(
+            "lock_too_weak",
+            f"The same bytes are locked as {locked.lock_mode} already, and the storage does not let this be made "
+            f"{stricter}. Have an administrator raise the lock of the master, then try again.",
+        ) from error
     again = read_back(storage, key)
-    if again is None or again.retain_until < until - timedelta(seconds=1):
-        raise Unavailable("lock_not_extended", "The storage did not extend the lock; it is tried again.")
+    if again is None or not _suffices(again, mode, until):
+        raise Unavailable("lock_too_weak", "The storage did not set the lock that was asked for; it is tried again.")
     return again
+
+
+def _suffices(locked: Locked, mode: Mode, until: datetime) -> bool:
+    strict = locked.lock_mode in ("COMPLIANCE", mode)
+    return strict and locked.retain_until >= until - timedelta(seconds=1)

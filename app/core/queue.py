@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -102,10 +103,12 @@ def enqueue(
     payload: Mapping[str, Any] | None = None,
     dedupe_key: str | None = None,
     priority: int | None = None,
+    delay: timedelta = timedelta(0),
 ) -> UUID | None:
     """Insert a job in the session's transaction; its message is sent after the commit.
 
-    Returns its id, or None when an unfinished job with the same `dedupe_key` is there already.
+    With a `delay` the reconciler sends it when it is due. Returns its id, or None
+    when an unfinished job with the same `dedupe_key` is there already.
     """
     description = KINDS[kind]
     row = {
@@ -117,13 +120,13 @@ def enqueue(
         "payload": dict(payload or {}),
         "dedupe_key": dedupe_key,
         "priority": description.priority if priority is None else priority,
-        "due_at": utc_now(),
-        "sent_at": utc_now(),
+        "due_at": utc_now() + delay,
+        "sent_at": None if delay else utc_now(),
         "max_attempts": description.max_attempts,
     }
     statement = insert(Job).values(row).on_conflict_do_nothing().returning(Job.id)
     job_id = session.execute(statement).scalar_one_or_none()
-    if job_id is not None:
+    if job_id is not None and not delay:
         session.info.setdefault("outbox", []).append((kind, job_id))
     return job_id
 

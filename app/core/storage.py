@@ -37,7 +37,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.core.errors import RushesError, Unavailable
+from app.core.errors import Conflict, RushesError, Unavailable
 from app.core.settings import Bucket, Credentials, Role, StorageSettings
 
 if TYPE_CHECKING:
@@ -105,6 +105,15 @@ class Present(RushesError):
 
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "NoSuchBucket", "NotFound", "404"}
+#: The parts that were sent are not what was signed, or not there: no fault of ours.
+_REFUSED = {
+    "BadDigest",
+    "InvalidPart",
+    "InvalidPartOrder",
+    "EntityTooSmall",
+    "EntityTooLarge",
+    "XAmzContentSHA256Mismatch",
+}
 _BUSY = {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "500", "502", "503", "504"}
 
 
@@ -122,6 +131,8 @@ def translated(what: str) -> Iterator[None]:
             raise Changed("changed_object", f"{what}: the object has changed.") from error
         if code in _BUSY or status >= 500:
             raise Unavailable("storage_unavailable", f"{what}: the storage is busy or away.") from error
+        if code in _REFUSED:
+            raise Conflict("storage_refused", f"{what}: the storage refuses it ({code}). Begin again.") from error
         raise
     except BotoCoreError as error:
         raise Unavailable("storage_unavailable", f"{what}: the storage does not answer.") from error

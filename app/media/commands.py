@@ -38,9 +38,9 @@ def chunk_command(tools: Tools, encoder: Encoder, url: str, plan: Plan, chunk: C
     CMAF-like fragmented MP4 (ISO/IEC 14496-12 8.8): one moof a segment, absolute decode times.
     """
     video = _video(plan)
-    start = chunk.first_frame / plan.exact_rate
+    start = min(chunk.first_frame, plan.picture_frames - 1) / plan.exact_rate
     source = open_input(url, plan, _seek(video.start + float(start), plan, video))
-    picture = _on_grid(source[str(video.stream)], plan, video, start)
+    picture = _held(_on_grid(source[str(video.stream)], plan, video, start), plan, chunk)
     outputs = [
         ffmpeg.output(scaled, f"{rendition.name}/chunk.m3u8", **_segment_options(encoder, plan, chunk, rendition))
         for rendition, scaled in zip(plan.renditions, _scaled(picture, video, plan.renditions), strict=True)
@@ -111,6 +111,18 @@ def _on_grid(stream: Any, plan: Plan, video: Video, start: Fraction) -> Any:
         round="near",
         eof_action="pass",
     )
+
+
+def _held(stream: Any, plan: Plan, chunk: Chunk) -> Any:
+    """The last picture again and again, in a chunk that reaches beyond it."""
+    last = plan.picture_frames - 1
+    beyond = chunk.first_frame + chunk.frames - 1 - last
+    if beyond <= 0:
+        return stream
+    late = chunk.first_frame - last
+    if late > 0:  # the picture was read alone, at its own time
+        stream, beyond = stream.filter("setpts", f"PTS+{late}"), chunk.frames - 1
+    return stream.filter("tpad", stop=beyond, stop_mode="clone")
 
 
 def _scaled(stream: Any, video: Video, renditions: tuple[Rendition, ...]) -> list[Any]:

@@ -119,6 +119,8 @@ class Probe(JsonRecord):
     subtitles: int
     origin: float = 0.0
     """The file's first timestamp in seconds; `start` of a stream counts from it."""
+    sound_until: float = 0.0
+    """Seconds from our frame 0 to the end of the main sound, where that goes on after the picture; else 0."""
 
     @property
     def zero(self) -> float:

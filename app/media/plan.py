@@ -9,6 +9,7 @@ from app.core.timecode import format_rate, parse_rate
 from app.media.facts import JsonRecord, Probe
 from app.media.grid import Chunk, Grid, cut, make_grid
 from app.media.ladder import Rendition, renditions
+from app.media.scan import MOST_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Plan(JsonRecord):
     @property
     def frame_count(self) -> int:
         return self.grid.frame_count
+
+    @property
+    def picture_frames(self) -> int:
+        """Frames that have a picture of their own; those after them, if any, show the last one while sound goes on."""
+        return min(self.grid.frame_count, self.probe.frame_count)
 
     @property
     def duration(self) -> Fraction:
@@ -61,6 +67,8 @@ def make_plan(probe: Probe, *, rate_hint: Fraction | None = None, wants_2160: bo
     if probe.kind == "audio" and rate_hint is not None:
         rate = rate_hint
         count = max(1, round(Fraction(probe.duration) * rate))
+    if probe.kind == "video" and probe.sound_until > probe.duration:
+        count = min(MOST_FRAMES, max(count, round(Fraction(probe.sound_until) * rate)))
     grid = make_grid(rate, count)
     film = probe.kind == "video" and probe.video is not None
     return Plan(

@@ -22,6 +22,8 @@ from app.media.untrusted import MediaFailed
 
 SMALLEST = 16
 SOUND_RATE = Fraction(25)
+OUTLASTS = 0.5
+"""Sound that ends no later than so many seconds after the picture is cut there: codecs pad."""
 _STILL_FORMATS = ("png_pipe", "jpeg_pipe", "webp_pipe", "tiff_pipe", "bmp_pipe")
 
 
@@ -84,7 +86,22 @@ def _film(
         audio=() if still else sounds,
         subtitles=_subtitles(data),
         origin=_origin(data),
+        sound_until=0.0 if still else _sound_until(scanner, data, sounds, extent),
     )
+
+
+def _sound_until(scanner: Scanner, data: dict[str, Any], sounds: tuple[Audio, ...], picture: scan.Extent) -> float:
+    """Only a claim that the sound outlasts the picture is looked into; that of a header is not believed."""
+    if not sounds:
+        return 0.0
+    stream = next(item for item in data["streams"] if item["index"] == sounds[0].stream)
+    start = seconds(stream.get("start_time")) or 0.0
+    claimed = seconds(stream.get("duration"))
+    ends = start + claimed if claimed else _origin(data) + (seconds(data.get("format", {}).get("duration")) or 0.0)
+    if ends <= picture.end + OUTLASTS:
+        return 0.0
+    extent = scanner.measure(sounds[0].stream, start=start, duration=claimed or ends - start)
+    return max(0.0, extent.end - picture.start) if extent and extent.end > picture.end + OUTLASTS else 0.0
 
 
 def _sound(scanner: Scanner, data: dict[str, Any], streams: list[dict[str, Any]], sounds: tuple[Audio, ...]) -> Probe:

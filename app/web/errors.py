@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import time
+from urllib.parse import urlsplit
 
 import redis
 import structlog
@@ -98,7 +100,7 @@ def answer(
             "requestId": g.get("request_id", ""),
         }
         if fields:
-            body["errors"] = fields
+            body["errors"] = {_camel(name): sentence for name, sentence in fields.items()}
         response = jsonify(body)
         response.mimetype = "application/problem+json"
     else:
@@ -118,6 +120,11 @@ def answer(
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _camel(name: str) -> str:
+    """`frameIn` for `frame_in`: the API knows a field by its JSON name."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
 
 
 def is_partial() -> bool:
@@ -151,7 +158,9 @@ def _ours(error: errors.RushesError) -> Response:
     if isinstance(error, errors.Unavailable):
         response.headers["Retry-After"] = "5"
     if status == 401 and is_partial():
-        response.headers["HX-Redirect"] = url_for("auth.sign_in")
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = f"{page.path}?{page.query}" if page.query else page.path
+        response.headers["HX-Redirect"] = url_for("auth.sign_in", next=back or None)
     if status == 401 and wants_json():
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -13,6 +13,7 @@ from app.core.audit import SYSTEM
 from app.core.errors import Conflict, RushesError
 from app.core.lifecycle import advance
 from app.core.policy import Principal
+from app.core.queue import enqueue
 from app.core.settings import Role
 from app.core.storage import Missing, Storage, translated
 from app.models import Upload, utc_now
@@ -32,7 +33,11 @@ def abort_upload(session: Session, storage: Storage, principal: Principal, uploa
         return
     if upload.state != "open":
         raise Conflict("upload_is_completed", "This upload is complete and can no longer be cancelled.")
+    session.commit()
     _free(storage, upload)
+    session.refresh(upload, with_for_update=True)
+    if upload.state in ("aborted", "expired"):
+        return
     advance(
         session,
         upload,
@@ -42,6 +47,12 @@ def abort_upload(session: Session, storage: Storage, principal: Principal, uploa
         project_id=upload.project_id,
         data={"name": upload.name},
     )
+    _sweep(session, upload)
+
+
+def _sweep(session: Session, upload: Upload) -> None:
+    """What a completion that lost the race has left in staging goes too."""
+    enqueue(session, "clean_staging", target_id=upload.id, organization_id=upload.organization_id)
 
 
 def _free(storage: Storage, upload: Upload) -> None:
@@ -78,6 +89,7 @@ def expire_uploads(context: Context) -> int:
                     project_id=upload.project_id,
                     data={"name": upload.name},
                 )
+                _sweep(session, upload)
                 count += 1
         except RushesError as error:
             log.warning("upload_not_expired", upload_id=str(upload_id), code=error.code)

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.core.database import UnitOfWork, make_engine, make_unit_of_work
 from app.core.queue import RedisSender
@@ -14,8 +15,15 @@ from app.core.storage import Storage
 
 
 def worker_name() -> str:
-    """Names this process for leases: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """Names this process for leases: host, process namespace and process id.
+
+    Containers may share a host name, not a process namespace, so a process id is only judged where it counts.
+    """
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        namespace = 0
+    return f"{socket.gethostname()}:{namespace}:{os.getpid()}"
 
 
 @dataclass(frozen=True)

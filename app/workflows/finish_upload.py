@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import keys
-from app.core.errors import Conflict, Rejected
+from app.core.errors import Conflict, Rejected, RushesError
 from app.core.lifecycle import advance
 from app.core.policy import Principal
 from app.core.storage import Missing, Storage, translated
@@ -64,20 +64,24 @@ def finish_upload(
 ) -> Finished:
     """Complete the upload; asking again gives the same answer.
 
-    `sha256` is the uploader's claim of the whole digest. Commits once on its way: the parts' ETags must be known
-    before the storage forgets the parts, or a crash between its completion and ours would lose the upload.
+    `sha256` is the uploader's claim of the whole digest. Commits on its way: no connection is held while
+    the storage works, and the parts' ETags must be known before it forgets the parts, or a crash between its
+    completion and ours would lose the upload.
     Raises Rejected when parts are missing or have
     another size, Conflict when the upload was aborted or has expired, Unavailable.
     """
-    if _is_over(session, upload):
+    if _is_over(upload):
         return _finished(session, upload)
     if sha256 is not None and upload.claimed_sha256 not in (None, sha256):
         raise Conflict("claim_differs", "Another digest was claimed for this upload when it began.")
-    stored = _remember_parts(session, storage, upload)
     session.commit()
-    if _is_over(session, upload):
-        return _finished(session, upload)
+    stored = _stored(storage, upload)
+    _remember(session, upload, stored)
+    session.commit()
     etag = _complete(session, storage, upload, stored)
+    session.refresh(upload, with_for_update=True)
+    if _is_over(upload):
+        return _finished(session, upload)
     advance(
         session,
         upload,
@@ -89,8 +93,18 @@ def finish_upload(
         data={"name": upload.name, "size": upload.size},
     )
     if upload.mapping is not None:
-        place_version(session, principal, upload, Mapping.of(upload.mapping))
+        _place(session, principal, upload, Mapping.of(upload.mapping))
     return _finished(session, upload)
+
+
+def _place(session: Session, principal: Principal, upload: Upload, mapping: Mapping) -> None:
+    """In the same transaction. Where the place is gone, the upload stays complete, to be placed by /promote."""
+    try:
+        with session.begin_nested():
+            place_version(session, principal, upload, mapping)
+    except RushesError:
+        session.commit()
+        raise
 
 
 def _finished(session: Session, upload: Upload) -> Finished:
@@ -106,30 +120,34 @@ def _finished(session: Session, upload: Upload) -> Finished:
     )
 
 
-def _is_over(session: Session, upload: Upload) -> bool:
-    """Lock the row; True when it is completed already. Raises Conflict when it was aborted or has expired."""
-    session.refresh(upload, with_for_update=True)
+def _is_over(upload: Upload) -> bool:
+    """Whether it is completed already. Raises Conflict when it was aborted or has expired."""
     if upload.state not in ("open", "completed"):
         raise Conflict(f"upload_is_{upload.state}", f"This upload is {upload.state}. Begin a new one.")
     return upload.state == "completed"
 
 
-def _remember_parts(session: Session, storage: Storage, upload: Upload) -> list[StoredPart] | None:
-    """Keep the ETags of all parts on their rows; None when the storage has completed the upload already."""
+def _stored(storage: Storage, upload: Upload) -> list[StoredPart] | None:
+    """The parts, checked; None when the storage has completed the upload already."""
     try:
         stored = list_stored(storage, upload)
     except Missing:
         return None
     _check(upload, stored)
+    return stored
+
+
+def _remember(session: Session, upload: Upload, stored: list[StoredPart] | None) -> None:
+    """Keep the parts' ETags on their rows."""
     rows = _rows(session, upload)
-    for part in stored:
+    for part in stored or ():
         if part.number in rows:
             rows[part.number].etag = part.etag
-    return stored
 
 
 def _complete(session: Session, storage: Storage, upload: Upload, stored: list[StoredPart] | None) -> str:
     rows = _rows(session, upload)
+    session.commit()
     if stored is not None:
         try:
             return _send(storage, upload, stored, rows)

@@ -74,7 +74,7 @@ def target_kind(job: Job) -> str:
 
 
 def find_job(session: Session, principal: Principal, job_id: UUID, action: str) -> Job:
-    """A job of the principal's organisation, locked for a change. Raises NotFound or Denied."""
+    """A job of the principal's organisation. Raises NotFound or Denied."""
     check_organization(principal, action)
     job = session.scalars(
         select(Job).where(Job.id == job_id, Job.organization_id == principal.organization_id)
@@ -92,7 +92,7 @@ def is_held(job: Job, now: datetime | None = None) -> bool:
 def _superseded() -> ColumnElement[bool]:
     """Whether work on the same target was ordered after the job had failed: then the failure is history."""
     later = aliased(Job)
-    return exists().where(later.target_id == Job.target_id, later.created_at > Job.finished_at)
+    return exists().where(later.target_id == Job.target_id, later.id != Job.id, later.created_at > Job.finished_at)
 
 
 def _named(session: Session, jobs: Sequence[Job]) -> dict[UUID, Listed]:

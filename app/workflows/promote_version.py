@@ -26,6 +26,14 @@ from app.workflows.run_job import RunningJob
 log = structlog.get_logger(__name__)
 
 
+class StagingLost(RushesError):
+    """The staged bytes are gone or are other ones than were completed. A person must look: nothing is deleted."""
+
+
+#: A rejected file stays in staging this long, should its rejection be doubted.
+KEEP_REJECTED = timedelta(days=1)
+
+
 def promote_version(context: Context, job: RunningJob) -> None:
     """Take one version from received to promoted.
 
@@ -65,7 +73,13 @@ def fail_version(context: Context, job: RunningJob, error: RushesError) -> None:
             data={"code": error.code},
         )
         if state == "rejected":
-            enqueue(session, "clean_staging", target_id=version.upload_id, organization_id=project.organization_id)
+            enqueue(
+                session,
+                "clean_staging",
+                target_id=version.upload_id,
+                organization_id=project.organization_id,
+                delay=KEEP_REJECTED,
+            )
 
 
 def _read(context: Context, version_id: UUID) -> Received | None:
@@ -98,12 +112,19 @@ def _measure(context: Context, job: RunningJob, facts: Received) -> masters.Meas
             size=facts.size,
             report=lambda share: job.report(int(share * 50), "checking"),
         )
+    except (Missing, Changed):
+        _check_staging(context, facts)
+        raise Unavailable("staging_unreadable", "The upload could not be read; it is tried again.") from None
+
+
+def _check_staging(context: Context, facts: Received) -> None:
+    """Raise StagingLost when the staged object itself is gone or another one; other faults are no proof of that."""
+    try:
+        etag = masters.staged_etag(context.storage, facts.staging_key)
     except Missing:
-        raise Rejected("staging_gone", "The uploaded file is no longer there. Upload it again.") from None
-    except Changed:
-        raise Rejected(
-            "staging_changed", "The file was replaced after its upload was complete. Upload it again."
-        ) from None
+        raise StagingLost("staging_gone", "The uploaded file is no longer there. Upload it again.") from None
+    if etag != facts.etag:
+        raise StagingLost("staging_changed", "The file was replaced after its upload was complete. Upload it again.")
 
 
 def _compare(facts: Received, measured: masters.Measured) -> None:
@@ -148,10 +169,9 @@ def _lock(context: Context, job: RunningJob, facts: Received, key: str, measured
         locked = masters.read_back(context.storage, key)
     if locked is None:
         raise Unavailable("lock_missing", "The storage shows no lock on the copy; it is tried again.")
-    locked = masters.extend(context.storage, key, locked, until=until)
-    if locked.size != measured.size or (locked.composite and locked.composite != measured.composite):
+    if not masters.holds(context.storage, key, locked, measured):
         raise Unavailable("copy_differs", "The copy in masters is not what was uploaded; nothing was promoted.")
-    return locked
+    return masters.strengthen(context.storage, key, locked, mode=context.settings.object_lock_mode, until=until)
 
 
 def _copy(
@@ -173,7 +193,9 @@ def _copy(
             report=lambda share: job.report(50 + int(share * 49)),
         )
     except (Changed, Missing):
-        raise Rejected("staging_changed", "The file was replaced while it was copied. Upload it again.") from None
+        # Also a copy that was aborted meanwhile, or a bucket that is away: only the source itself proves a change.
+        _check_staging(context, facts)
+        raise Unavailable("copy_failed", "The copy to the archive broke off; it is tried again.") from None
 
 
 def _retain_until(context: Context) -> datetime:

@@ -26,13 +26,15 @@ def retry_version(session: Session, principal: Principal, version: Version) -> N
             project_id=project.id,
             values={"error_code": None, "error": None},
         )
-        enqueue(
+        ordered = enqueue(
             session,
             "promote_version",
             target_id=version.id,
             organization_id=project.organization_id,
             dedupe_key=f"promote:{version.id}",
         )
+        if ordered is None:
+            raise Conflict("still_ending", "The last try is just ending. Try again in a moment.")
     elif preview is not None and preview.state == "failed":
         begin_anew(session, preview, principal.actor, project.id)
     else:

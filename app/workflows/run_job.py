@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from prometheus_client import Counter, Histogram
 from sqlalchemy import or_, select, update
 
 from app.core.errors import Conflict, Rejected, RushesError, Unavailable
+from app.core.ids import random_name
 from app.core.queue import KINDS
 from app.models import Job, utc_now
 from app.workflows.context import Context
@@ -35,8 +37,13 @@ SECONDS = Histogram(
 LEASE = timedelta(seconds=30)
 BEAT_SECONDS = 0.5
 LEASE_EVERY_SECONDS = 8.0
+#: So long before its lease ends a worker that cannot renew it stops by itself.
+MARGIN_SECONDS = 8.0
+#: Work that only waits for a server of ours is tried for so long; its attempts do not count.
+PATIENCE = timedelta(days=3)
 #: Waits before another attempt, in seconds, by attempts used; the last one repeats.
 BACKOFF = (1, 3, 10, 30, 60)
+INTERNAL = "internal_error"
 
 
 class Stopped(RushesError):
@@ -48,12 +55,14 @@ class RunningJob:
     """The job in hand, as its body sees it. Detached: it holds no connection."""
 
     id: UUID
+    lease: str
     kind: str
     target_id: UUID
     organization_id: UUID | None
     payload: dict[str, Any]
     attempt: int
     last_attempt: bool
+    created_at: datetime
     _stop: threading.Event = field(default_factory=threading.Event)
     progress: int = 0
     step: str | None = None
@@ -98,8 +107,8 @@ def run_job(context: Context, job_id: UUID, body: Body, on_failure: OnFailure | 
                 _fail(context, job, on_failure, error)
         except Exception:
             log.exception("job_crashed")
-            broken = Unavailable("internal_error", "Something of ours broke; the log has the reason.")
-            _again_or_fail(context, job, on_failure, broken, logged=True)
+            broken = Unavailable(INTERNAL, "Something of ours broke; the log has the reason.")
+            _again_or_fail(context, job, on_failure, broken)
         else:
             _finish(context, job, "done")
             log.info("job_done")
@@ -111,13 +120,14 @@ def _limit(job: RunningJob) -> int:
 
 def _claim(context: Context, job_id: UUID) -> RunningJob | None:
     now = utc_now()
+    lease = f"{context.worker}:{random_name(8)}"  # of this claim alone: an older one cannot write any more
     with context.unit_of_work() as session:
         row = session.execute(
             update(Job)
             .where(Job.id == job_id, Job.finished_at.is_(None), Job.due_at <= now)
             .where(or_(Job.lease_until.is_(None), Job.lease_until < now))
             .values(
-                lease_owner=context.worker,
+                lease_owner=lease,
                 worker=context.worker,
                 lease_until=now + LEASE,
                 attempts=Job.attempts + 1,
@@ -129,12 +139,14 @@ def _claim(context: Context, job_id: UUID) -> RunningJob | None:
             return None
         return RunningJob(
             id=row.id,
+            lease=lease,
             kind=row.kind,
             target_id=row.target_id,
             organization_id=row.organization_id,
             payload=row.payload,
             attempt=row.attempts,
             last_attempt=row.attempts >= row.max_attempts,
+            created_at=row.created_at,
         )
 
 
@@ -152,21 +164,19 @@ def _alive(context: Context, job: RunningJob) -> Iterator[None]:
 
 
 def _beat(context: Context, job: RunningJob, done: threading.Event) -> None:
-    renewed, written = 0.0, (0, None)
-    clock = 0.0
+    renewed, written = time.monotonic(), (0, None)
     while not done.wait(BEAT_SECONDS):
-        clock += BEAT_SECONDS
-        renew = clock - renewed >= LEASE_EVERY_SECONDS
         report: Any = (job.progress, job.step)
+        renew = time.monotonic() - renewed >= LEASE_EVERY_SECONDS or report != written
+        begun = time.monotonic()
         try:
-            if renew or report != written:
-                held = _renew(context, job)
-                renewed, written = clock, report
-            else:
-                held = _wanted(context, job)
-        except Exception as error:  # the database is away: the lease may still hold
+            held = _renew(context, job) if renew else _wanted(context, job)
+        except Exception as error:  # the database is away: the lease may still hold, but not for ever
             log.warning("beat_missed", error=type(error).__name__)
-            continue
+            held = time.monotonic() - renewed < LEASE.total_seconds() - MARGIN_SECONDS
+            renew = False
+        if renew:
+            renewed, written = begun, report
         if not held:
             job._stop.set()
             return
@@ -176,7 +186,7 @@ def _renew(context: Context, job: RunningJob) -> bool:
     with context.unit_of_work() as session:
         cancelled = session.execute(
             update(Job)
-            .where(Job.id == job.id, Job.lease_owner == context.worker, Job.finished_at.is_(None))
+            .where(Job.id == job.id, Job.lease_owner == job.lease, Job.finished_at.is_(None))
             .values(lease_until=utc_now() + LEASE, progress=job.progress, step=job.step)
             .returning(Job.cancel_requested)
         ).scalar_one_or_none()
@@ -185,7 +195,7 @@ def _renew(context: Context, job: RunningJob) -> bool:
 
 def _wanted(context: Context, job: RunningJob) -> bool:
     with context.unit_of_work() as session:
-        cancelled = session.scalar(select(Job.cancel_requested).where(Job.id == job.id))
+        cancelled = session.scalar(select(Job.cancel_requested).where(Job.id == job.id, Job.lease_owner == job.lease))
     return cancelled is False
 
 
@@ -194,7 +204,7 @@ def _finish(context: Context, job: RunningJob, outcome: str, error: RushesError 
     with context.unit_of_work() as session:
         session.execute(
             update(Job)
-            .where(Job.id == job.id, Job.lease_owner == context.worker, Job.finished_at.is_(None))
+            .where(Job.id == job.id, Job.lease_owner == job.lease, Job.finished_at.is_(None))
             .values(
                 finished_at=utc_now(),
                 outcome=outcome,
@@ -208,21 +218,23 @@ def _finish(context: Context, job: RunningJob, outcome: str, error: RushesError 
         )
 
 
-def _again_or_fail(
-    context: Context, job: RunningJob, on_failure: OnFailure | None, error: RushesError, *, logged: bool = False
-) -> None:
-    if job.last_attempt:
+def _again_or_fail(context: Context, job: RunningJob, on_failure: OnFailure | None, error: RushesError) -> None:
+    """Another attempt later. What waits for a server that is away waits with patience; crashes are counted."""
+    waits = isinstance(error, Unavailable) and error.code != INTERNAL
+    age = (utc_now() - job.created_at).total_seconds()
+    if (waits and age > PATIENCE.total_seconds()) or (not waits and job.last_attempt):
         _fail(context, job, on_failure, error)
         return
+    wait = min(60.0, max(1.0, age / 4)) if waits else BACKOFF[min(job.attempt, len(BACKOFF)) - 1]
     JOBS.labels(job.kind, "again").inc()
-    wait = BACKOFF[min(job.attempt, len(BACKOFF)) - 1]
-    if not logged:
-        log.warning("job_waits", code=error.code, seconds=wait)
+    if error.code != INTERNAL:
+        log.warning("job_waits", code=error.code, seconds=round(wait, 1))
     with context.unit_of_work() as session:
         session.execute(
             update(Job)
-            .where(Job.id == job.id, Job.lease_owner == context.worker)
+            .where(Job.id == job.id, Job.lease_owner == job.lease)
             .values(
+                attempts=Job.attempts - 1 if waits else Job.attempts,
                 due_at=utc_now() + timedelta(seconds=wait),
                 lease_owner=None,
                 lease_until=None,
@@ -235,6 +247,8 @@ def _again_or_fail(
 
 
 def _fail(context: Context, job: RunningJob, on_failure: OnFailure | None, error: RushesError) -> None:
+    if not _renew(context, job):
+        return  # the lease went to another worker: the target is its to judge
     log.error("job_failed", code=error.code, sentence=error.sentence)
     if on_failure is not None:
         on_failure(context, job, error)
@@ -242,13 +256,13 @@ def _fail(context: Context, job: RunningJob, on_failure: OnFailure | None, error
 
 
 def release_dead_leases(context: Context) -> int:
-    """Free the leases of workers of this host whose process is gone; returns how many. Called at a worker's start."""
-    host = context.worker.rpartition(":")[0]
+    """Free the leases of workers of this machine that are gone; returns how many. Called at a worker's start."""
+    here = context.worker.rpartition(":")[0]
     with context.unit_of_work() as session:
         owners = session.scalars(
-            select(Job.lease_owner).where(Job.finished_at.is_(None), Job.lease_owner.like(f"{host}:%")).distinct()
+            select(Job.lease_owner).where(Job.finished_at.is_(None), Job.lease_owner.startswith(f"{here}:")).distinct()
         ).all()
-        dead = [owner for owner in owners if owner and not _is_running(int(owner.rpartition(":")[2]))]
+        dead = [owner for owner in owners if owner and not _is_running(int(owner.split(":")[-2]))]
         freed = session.execute(
             update(Job)
             .where(Job.lease_owner.in_(dead), Job.finished_at.is_(None))

@@ -88,8 +88,6 @@ def _fix(session: Session, upload: Upload, wanted: Sequence[PartWanted]) -> None
         if row is None:
             rows[part.number] = UploadPart(upload_id=upload.id, number=part.number, size=part.size, sha256=part.sha256)
             session.add(rows[part.number])
-        elif row.sha256 is None:
-            row.sha256 = part.sha256
         elif row.sha256 != part.sha256:
             raise Conflict(
                 "part_differs",

@@ -15,7 +15,7 @@ from app.core.errors import Rejected, TooLarge
 from app.core.ids import new_id
 from app.core.policy import Principal
 from app.core.storage import Storage, translated
-from app.models import Project, Upload, utc_now
+from app.models import Collection, Project, Upload, utc_now
 from app.workflows.find import find_asset
 
 MIB = 1024**2
@@ -60,6 +60,7 @@ def start_upload(
         raise TooLarge("too_large", f"The file is larger than the limit of {max_bytes:,} bytes.")
     mapping = _checked(session, principal, project, announced.mapping)
     upload_id = new_id()
+    session.commit()  # no connection is held while the storage is asked
     with translated("opening the upload"):
         storage_id = storage["uploader"].create_multipart_upload(
             Bucket=storage.bucket("staging"),
@@ -106,4 +107,8 @@ def _checked(
         asset = find_asset(session, principal, UUID(str(mapping["assetId"])), "version.promote")
         if asset.project_id != project.id:
             raise Rejected("projects_differ", "The asset belongs to another project than the upload.")
+    if mapping.get("collectionId"):
+        collection = session.get(Collection, UUID(str(mapping["collectionId"])))
+        if collection is None or collection.project_id != project.id:
+            raise Rejected("unknown_collection", "There is no such collection in this project.")
     return mapping

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.core.timecode import Timecode
@@ -66,10 +67,11 @@ def actors_of(session: Session, wanted: Iterable[Key]) -> dict[Key, str]:
     keys = set(wanted)
     people = {key for kind, key in keys if kind in ("user", "token")}
     guests = {key for kind, key in keys if kind == "guest"}
-    names = dict(session.execute(select(User.id, User.name).where(User.id.in_(people))).tuples().all())
-    named = dict(session.execute(select(Guest.id, Guest.name).where(Guest.id.in_(guests))).tuples().all())
-    both = {("guest", key): name for key, name in named.items()}
-    return both | {(kind, key): names[key] for kind, key in keys if kind in ("user", "token") and key in names}
+    names: dict[UUID, str] = dict(session.execute(select(User.id, User.name).where(User.id.in_(people))).all())
+    found = {(kind, key): names[key] for kind, key in keys if kind in ("user", "token") and key in names}
+    for key, name in session.execute(select(Guest.id, Guest.name).where(Guest.id.in_(guests))):
+        found["guest", key] = name
+    return found
 
 
 def _versions(keys: Sequence[UUID]) -> Any:
@@ -89,7 +91,7 @@ def _previews(keys: Sequence[UUID]) -> Any:
         .join(Preview, Preview.id == Version.preview_id)
         .outerjoin(User, User.id == Version.created_by)
         .where(Version.preview_id.in_(keys))
-        .distinct(Version.preview_id)
+        .ext(distinct_on(Version.preview_id))
         .order_by(Version.preview_id, Version.created_at.desc())
     )
 

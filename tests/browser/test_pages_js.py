@@ -80,6 +80,13 @@ def test_file_arrives_whole_four_parts_at_a_time_and_its_tile_settles(tab: Page,
     assert storage.sheets == sheets, "the sheet goes on polling though everything is settled"
 
 
+def test_a_file_lands_in_the_collection_that_is_looked_at(tab: Page, storage: Storage) -> None:
+    tab.evaluate("document.querySelector('[data-uploads]').dataset.collection = 'c1'")
+    choose(tab)
+    expect(tab.locator("[data-headline]")).to_have_text("1 uploaded")
+    assert storage.asked["mapping"] == {"projectId": "p1", "title": "Film_v01", "collectionId": "c1"}
+
+
 def test_refused_url_is_signed_again_and_failed_part_is_sent_again(tab: Page, storage: Storage) -> None:
     storage.faults = {2: [403], 3: [500]}
     choose(tab)

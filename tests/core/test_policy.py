@@ -8,7 +8,16 @@ import pytest
 
 from app.core.audit import Actor
 from app.core.errors import Denied, NotFound
-from app.core.policy import PROJECT_ACTIONS, Principal, check, check_organization, may
+from app.core.policy import (
+    ALL_ACTIONS,
+    GUEST_ACTIONS,
+    PROJECT_ACTIONS,
+    Principal,
+    ShareGrant,
+    check,
+    check_organization,
+    may,
+)
 
 OURS, THEIRS = uuid4(), uuid4()
 PROJECT, OTHER = uuid4(), uuid4()
@@ -63,3 +72,43 @@ def test_organisation_actions() -> None:
     check_organization(someone(organization_role="admin"), "projects.create")
     with pytest.raises(Denied):
         check_organization(someone(), "projects.create")
+
+
+def guest(*lets: str) -> Principal:
+    grant = ShareGrant(uuid4(), PROJECT, 1, frozenset(lets))
+    return Principal(Actor("guest", uuid4()), OURS, "guest", share=grant)
+
+
+@pytest.mark.parametrize("action", sorted(ALL_ACTIONS))
+def test_a_guest_has_no_role_in_any_project(action: str) -> None:
+    everything = guest(*GUEST_ACTIONS)
+    assert not may(everything, action, project_id=PROJECT, organization_id=OURS)
+    with pytest.raises(NotFound):
+        check(everything, action, project_id=PROJECT, organization_id=OURS)
+    with pytest.raises(LookupError):
+        _ = everything.user_id
+
+
+def test_what_a_share_lets_its_guests_do() -> None:
+    watch = {"share.open", "asset.view", "preview.view"}
+    comment = {"comment.view", "comment.create", "comment.change_own"}
+    for lets, allowed in (
+        (("watch",), watch),
+        (("watch", "comment"), watch | comment),
+        (("watch", "proxy"), watch | {"proxy.download"}),
+        (("watch", "master"), watch | {"proxy.download", "master.download"}),
+    ):
+        grant = guest(*lets).share
+        assert grant is not None
+        assert {action for action in ALL_ACTIONS if grant.allows(action)} == allowed
+
+
+def test_whose_a_comment_is() -> None:
+    member, visitor = someone("reviewer"), guest("watch", "comment")
+    assert member.wrote(member.user_id, None)
+    assert visitor.wrote(None, visitor.actor.id)
+    for principal in (member, visitor):
+        assert not principal.wrote(None, None)
+        assert not principal.wrote(uuid4(), uuid4())
+    assert not member.wrote(None, member.user_id)
+    assert not visitor.wrote(visitor.actor.id, None)

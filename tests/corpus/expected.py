@@ -54,7 +54,7 @@ EXPECTED: dict[str, Outcome] = {
     "neg_pts.mov": Film("25/1", 50, SMALL, 2),  # its edit list hides the half before zero
     "base_lg.mp4": BASE,
     "editlist.mp4": Film("25/1", 117, SMALL, 4.7),
-    "av_offset.mp4": Film("25/1", 100, SMALL, 4),  # the sound begins late
+    "av_offset.mp4": Film("25/1", 120, SMALL, 4.8),  # the sound begins late, and so ends late
     "opengop.ts": Film("25/1", 100, SMALL),
     "oneframe.mp4": Still((640, 360)),
     "short02.mp4": Film("25/1", 5, SMALL, 0.2),

@@ -167,13 +167,32 @@ def test_the_main_sound_is_stereo(
 
 
 def test_sound_is_cut_and_filled_to_the_pictures_length(tools: Tools, tmp_path: Path) -> None:
-    for name, seconds in (("short", "0.7"), ("long", "9")):
+    for name, seconds in (("short", "0.7"), ("long", "3.4")):
         (tmp_path / name).mkdir()
         tone = ("-f", "lavfi", "-i", f"sine=r=44100:d={seconds}")
         path = make(tools, tmp_path, f"{name}.mov", (*picture(seconds=3), *tone, *FAST, "-c:a", "pcm_s16le"))
         made = build(tools, path, tmp_path / name)
         assert made.audio
         assert 0 <= float(sum(made.audio.durations)) - 3 < 0.065
+
+
+def test_the_last_picture_stands_while_sound_goes_on(tools: Tools, tmp_path: Path) -> None:
+    """Over several chunks: one in which the picture ends, and one that holds nothing but its last frame."""
+    tone = ("-f", "lavfi", "-i", "sine=r=48000:d=40")
+    path = make(tools, tmp_path, "a.mov", (*picture(seconds=5), *tone, *FAST, "-g", "30", "-c:a", "pcm_s16le"))
+    made = build(tools, path, tmp_path)
+    assert (made.plan.frame_count, made.plan.picture_frames) == (1000, 125)
+    assert [chunk.frames for chunk in made.chunks] == [100, 600, 300]
+    assert made.audio
+    assert 0 <= float(sum(made.audio.durations)) - 40 < 0.065
+    name = made.plan.renditions[-1].name
+    assert made.lists[f"{name}.m3u8"].count("#EXTINF") == 10
+    command = [tools.ffmpeg, "-nostdin", "-v", "error", "-i", str(made.whole(name)), "-vf", "scale=16:9,format=gray"]
+    raw = subprocess.check_output([*command, "-f", "rawvideo", "-"], timeout=60)
+    shown = np.frombuffer(raw, np.uint8).reshape(-1, 144).astype(int)
+    assert len(shown) == 1000
+    assert np.abs(shown[125:] - shown[124]).max() <= 6
+    assert np.abs(shown[100:124] - shown[124]).max() > 20
 
 
 def test_sound_that_begins_late_begins_late(tools: Tools, tmp_path: Path) -> None:

@@ -120,3 +120,11 @@ def test_forms_without_their_token_are_refused(mine: Browser) -> None:
 )  # fmt: skip
 def test_browsers_in_words(user_agent: str, expected: str) -> None:
     assert browser_words(user_agent) == expected
+
+
+def test_a_fragment_without_a_session_leads_to_sign_in_and_back(pages_app: Flask, house: House) -> None:
+    page = f"/projects/{house.project.id}?collection=none"
+    headers = {"HX-Request-Type": "partial", "HX-Current-URL": f"http://localhost{page}"}
+    answer = Browser(pages_app).get(f"/projects/{house.project.id}/asset-sheet", **headers)
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"] == f"/sign-in?next=/projects/{house.project.id}?collection%3Dnone"

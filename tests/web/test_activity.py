@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.core import audit
 from app.core.audit import SYSTEM, Actor
+from app.core.lifecycle import TRANSITIONS
 from app.models import Activity, ActivityPeople
 from app.workflows.list_activities import KINDS, PAGE
 from tests.factories import House, make_user
@@ -97,9 +99,11 @@ def test_every_action_of_the_product_has_a_kind_and_words() -> None:
 
     recorded = set()
     for path in SOURCES:
-        text = path.read_text()
-        for call in re.finditer(r"(?:\brecord|_record|record_share|record_token)\((.*?)\)\n", text, re.DOTALL):
-            recorded |= set(re.findall(r'"([a-z]+\.[a-z_]+)"', call[1]))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and re.search(r"record\w*$", ast.unparse(node.func)):
+                texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+                recorded |= {text for text in texts if re.fullmatch(r"[a-z]+\.[a-z_]+", text)}
+    recorded |= {f"{m.__name__.lower()}.{to}" for m, moves in TRANSITIONS.items() for _from, to in moves}
     assert "comment.posted" in recorded
     assert sorted(recorded - set(VERBS)) == []
     nouns = {noun for of_kind in KINDS.values() for noun in of_kind}

@@ -300,7 +300,8 @@ def test_of_calls_at_the_same_time_one_acts(place: Place) -> None:
 def test_a_refused_call_leaves_its_key_free(place: Place) -> None:
     _, version = make_film(place.session, place.house, "Tried again")
     key = {"Idempotency_Key": "again"}
-    refused(place.admin.call("POST", "/api/comments", _remark(version.id, FRAMES), **key), 422, "frame_outside")
+    outside = place.admin.call("POST", "/api/comments", _remark(version.id, FRAMES), **key)
+    assert list(refused(outside, 422, "frame_outside")["errors"]) == ["frameIn"]
     assert place.admin.call("POST", "/api/comments", _remark(version.id, FRAMES - 1), **key)[0] == 201
 
 

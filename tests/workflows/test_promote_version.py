@@ -6,9 +6,12 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,12 +19,13 @@ from botocore.exceptions import ClientError
 from sqlalchemy import func, select, update
 
 from app.core import keys, masters
+from app.core.errors import Rejected
 from app.core.storage import Storage
 from app.models import Activity, Job, Master, Preview, RetentionRequest, Version, utc_now
 from app.workflows.clean_staging import clean_staging
 from app.workflows.context import Context
 from app.workflows.promote_version import fail_version, promote_version
-from app.workflows.run_job import run_job
+from app.workflows.run_job import RunningJob, run_job
 from tests.factories import House, make_house, make_version, sha256, stage
 from tests.support.running import ROOT
 
@@ -127,7 +131,7 @@ def test_staging_that_was_written_over_is_rejected(context: Context, storage: St
     )  # type: ignore[arg-type]
     run(context, job_of("promote_version", version.id))
     version = again(context, version)
-    assert (version.state, version.error_code) == ("rejected", "staging_changed")
+    assert (version.state, version.error_code) == ("failed", "staging_changed")
 
 
 def test_staging_swapped_between_reading_and_copying(
@@ -237,3 +241,84 @@ def test_a_job_that_kills_its_worker_each_time_stops(context: Context, storage: 
     run(context, job)
     version = again(context, version)
     assert (version.state, version.error_code) == ("failed", "worker_died")
+
+
+def test_a_copy_that_breaks_off_is_tried_again_and_deletes_nothing(
+    context: Context, storage: Storage, job_of: JobOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unfinished copy is removed under our hands: no proof that the source has changed."""
+    house, version = begin(context, storage, data := secrets.token_bytes(2_000_000))
+    copy_part = masters._copy_part
+
+    def aborted_first(*arguments: Any) -> Any:
+        masters.abort_copy(storage, arguments[2], arguments[3])
+        return copy_part(*arguments)
+
+    monkeypatch.setattr(masters, "_copy_part", aborted_first)
+    job = job_of("promote_version", version.id)
+    run(context, job)
+    assert again(context, version).state == "received"
+    monkeypatch.undo()
+    with context.unit_of_work() as session:
+        assert session.get_one(Job, job).attempts == 0  # waiting for the storage costs no attempt
+        session.execute(update(Job).where(Job.id == job).values(due_at=utc_now()))
+    run(context, job)
+    assert again(context, version).state == "promoted"
+    locked_bytes(storage, house, data)
+
+
+def test_a_weaker_lock_is_never_called_the_lock_that_was_asked_for(
+    context: Context, storage: Storage, job_of: JobOf
+) -> None:
+    data = secrets.token_bytes(1_000)
+    house, first = begin(context, storage, data)
+    run(context, job_of("promote_version", first.id))
+    _, second = begin(context, storage, data, house=house)
+    strict = replace(context, settings=context.settings.model_copy(update={"object_lock_mode": "COMPLIANCE"}))
+    run(strict, job_of("promote_version", second.id))
+    assert (again(context, second).state, again(context, second).error_code) == ("failed", "lock_too_weak")
+    locked_bytes(storage, house, data)  # as it was
+
+
+def test_a_shorter_lock_is_made_as_long_as_asked(context: Context, storage: Storage, job_of: JobOf) -> None:
+    data = secrets.token_bytes(1_000)
+    house, first = begin(context, storage, data)
+    run(context, job_of("promote_version", first.id))
+    _, second = begin(context, storage, data, house=house)
+    longer = replace(context, settings=context.settings.model_copy(update={"object_lock_default_days": 3}))
+    run(longer, job_of("promote_version", second.id))
+    key = keys.master(house.organization.id, sha256(data))
+    head = storage["promoter"].head_object(Bucket=storage.bucket("masters"), Key=key)
+    assert head["ObjectLockRetainUntilDate"] > utc_now() + timedelta(days=2, hours=23)
+    with context.unit_of_work() as session:
+        assert (
+            session.get_one(Master, again(context, second).master_id).retain_until == head["ObjectLockRetainUntilDate"]
+        )
+
+
+def test_an_older_claim_of_a_job_cannot_write(context: Context, storage: Storage, job_of: JobOf) -> None:
+    """A worker that lost its lease is told so, and neither ends the job nor judges its target."""
+    _house, version = begin(context, storage, b"fenced")
+    job = job_of("promote_version", version.id)
+    seen: list[bool] = []
+
+    def body(_context: Context, running: RunningJob) -> None:
+        with context.unit_of_work() as session:
+            session.execute(
+                update(Job)
+                .where(Job.id == job)
+                .values(lease_owner="another", lease_until=utc_now() + timedelta(minutes=1))
+            )
+        for _ in range(40):
+            if running.stopped():
+                break
+            time.sleep(0.1)
+        seen.append(running.stopped())
+        raise Rejected("late", "This must not be written.")
+
+    run_job(context, job, body, fail_version)
+    assert seen == [True]
+    assert again(context, version).state == "received"
+    with context.unit_of_work() as session:
+        row = session.get_one(Job, job)
+        assert (row.lease_owner, row.finished_at) == ("another", None)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.extensions import db
 from app.models import Project
 from app.web.activity.words import Entry, entry
+from app.web.projects.nav import project_nav
 from app.web.security import current_principal, requires
 from app.web.views import project_view
 from app.workflows.list_activities import KINDS, Page, list_activities
@@ -34,9 +35,13 @@ class Choice:
 @requires("activity.view", project="project_id")
 def show(project: Project) -> ResponseReturnValue:
     """The log of one project."""
-    page = _page(project)
-    view = project_view(current_principal(), project)
-    return render_template("activity/show.html", project=view, **_context(page, "activity.show", project_id=project.id))
+    page, principal = _page(project), current_principal()
+    return render_template(
+        "activity/show.html",
+        project=project_view(principal, project),
+        nav=project_nav(principal, project, "activity"),
+        **_context(page, "activity.show", project_id=project.id),
+    )
 
 
 @blueprint.get("/activity")

@@ -9,7 +9,7 @@ from flask import jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from app.core.storage import Missing
 from app.extensions import db
 from app.models import Upload, UploadPart
@@ -80,6 +80,7 @@ def sign_upload_parts(upload: Upload) -> ResponseReturnValue:
 @contract({200: UploadAnswer}, errors=(503,))
 def show_upload(upload: Upload) -> ResponseReturnValue:
     """What of an upload is stored."""
+    db.session.commit()  # no connection is held while the storage is asked
     try:
         stored = list_stored(services().storage, upload) if upload.state == "open" else []
     except Missing:
@@ -128,7 +129,9 @@ def promote() -> tuple[Any, int]:
     except NotFound:
         raise NotFound("unknown_staging_key", "There is no such staging key, or it is not yours.") from None
     db.session.refresh(upload, with_for_update=True)
-    if body.sha256 is not None and upload.claimed_sha256 is None:
+    if body.sha256 is not None:
+        if upload.claimed_sha256 not in (None, body.sha256):
+            raise Conflict("claim_differs", "Another digest was claimed for this upload before.")
         upload.claimed_sha256 = body.sha256
     mapping = Mapping.of(body.mapping.model_dump(mode="json", by_alias=True))
     version = place_version(db.session(), principal, upload, mapping)

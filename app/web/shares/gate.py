@@ -59,9 +59,11 @@ class Visit:
         """Does the share allow `action`?"""
         return self.principal.share is not None and self.principal.share.allows(action)
 
-    def record(self, what: str, *, asset_id: UUID | None = None, data: dict[str, Any] | None = None) -> None:
+    def record(
+        self, what: str, *, asset_id: UUID | None = None, data: dict[str, Any] | None = None, once: bool = False
+    ) -> None:
         """Write what the guest has done, in the transaction of the act."""
-        record_access(db.session(), self.share, self.guest, what, self.caller, asset_id=asset_id, data=data)
+        record_access(db.session(), self.share, self.guest, what, self.caller, asset_id=asset_id, data=data, once=once)
 
 
 def requires_share(action: str, *, what: str | None = None, **loads: str) -> Callable[[V], V]:
@@ -87,7 +89,7 @@ def requires_share(action: str, *, what: str | None = None, **loads: str) -> Cal
             if what is not None:
                 asset = arguments.get("asset")
                 key = asset.id if asset is not None else None
-                record_access(db.session(), visit.share, visit.guest, what, visit.caller, asset_id=key, once=True)
+                visit.record(what, asset_id=key, once=True)
                 db.session.commit()
             return view(visit, **arguments)
 

@@ -91,12 +91,13 @@ def leave(visit: Visit) -> ResponseReturnValue:
 
 
 @blueprint.get("/assets")
-@requires_share("asset.view", what="listed")
+@requires_share("asset.view")
 def index(visit: Visit) -> ResponseReturnValue:
     """The assets of the share; a single one is opened at once."""
     shared = list_shared(db.session(), visit.principal)
     if len(shared) == 1:
         return redirect(url_for("guest.room", token=visit.token, asset_id=shared[0].asset.id), code=303)
+    visit.record("listed", once=True)
     tiles = [tile_view(visit, one) for one in shared]
     db.session.commit()
     return render_template("shares/list.html", guest=guest_view(visit, single=False), tiles=tiles)

@@ -90,7 +90,7 @@ def _picture(folder: Path) -> tuple[list[list[str]], str]:
         parts += _shot_graph(shot(palette, frames), folder, number, frames, inputs)
     ends = "".join(f"[shot{number}]" for number in range(len(SHOTS)))
     parts.append(
-        f"{ends}concat=n={len(SHOTS)},format=yuv420p,noise=c0s=2:c0f=t,fade=in:0:12,fade=out:{_total() - 20}:20[scene]"
+        f"{ends}concat=n={len(SHOTS)},format=yuv420p,noise=c0s=2:c0f=t,fade=out:{_total() - 20}:20[scene]"
     )
     return inputs, ";".join(parts)
 

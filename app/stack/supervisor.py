@@ -75,12 +75,18 @@ class Supervisor:
                     raise NotReady("it has ended")
                 child.service.ready()
             except NotReady as reason:
-                if child.failures >= _FIRST_TRIES or time.monotonic() > end:
-                    raise self._never(child.service, str(reason)) from None
+                broken = self._broken() or (child if time.monotonic() > end else None)
+                if broken is not None:
+                    why = str(reason) if broken is child else "it ends again and again"
+                    raise self._never(broken.service, why) from None
                 time.sleep(0.03)
                 continue
             child.was_ready = True
             return time.monotonic() - begun
+
+    def _broken(self) -> _Child | None:
+        """Whoever ended so often that waiting for anybody is in vain: the web, say, behind a front door."""
+        return next((child for child in self._children.values() if child.failures >= _FIRST_TRIES), None)
 
     def run_once(self, service: Service, *, on_line: Report | None = None) -> str:
         """Run a program to its end while the others are kept alive; what it printed.

@@ -15,7 +15,9 @@ from app.core.lifecycle import Shown, shown
 from app.core.policy import Principal, may
 from app.core.timecode import Timecode
 from app.models import Comment, Master, Preview, Project, Version
+from app.web.described import described_facts
 from app.web.filters import human_bytes
+from app.workflows.cancel_preview import is_being_built
 from app.workflows.list_assets import Running
 
 
@@ -61,9 +63,14 @@ class LockView:
 
 @dataclass(frozen=True)
 class PreviewView:
+    """`rebuilding` is how far a build is (per cent) that will replace the present one; None where there is none."""
+
     state: str
     progress: int
     reason: str | None
+    rebuilding: int | None = None
+    can_cancel: bool = False
+    can_rebuild: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,8 +231,20 @@ def version_view(version: Version, running: Running | None) -> VersionView:
         status=status_view(version, running),
         lock=lock_view(version.master),
         facts=facts_of(preview),
-        preview=PreviewView(preview.state, preview.progress, preview.reason) if preview else None,
+        preview=_preview_view(preview) if preview else None,
         error=version.error,
+    )
+
+
+def _preview_view(preview: Preview) -> PreviewView:
+    again = preview.next_build is not None
+    return PreviewView(
+        preview.state,
+        preview.progress,
+        preview.reason,
+        rebuilding=preview.next_progress if again else None,
+        can_cancel=is_being_built(preview),
+        can_rebuild=preview.state in ("ready", "failed", "unsupported") and not again,
     )
 
 
@@ -280,7 +299,7 @@ def facts_of(preview: Preview | None) -> list[tuple[str, str]]:
         rows.append(("Sound", ", ".join(_audio_words(stream) for stream in audio[:4])))
     elif video:
         rows.append(("Sound", "none"))
-    return rows
+    return rows + described_facts(preview)
 
 
 def _video_facts(video: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -26,6 +26,12 @@ class Playback:
     poster: str | None = None
     storyboard: str | None = None
     waveform: str | None = None
+    #: What the addresses of the documents (MediaInfo and others) begin with.
+    files: str | None = None
+
+    def document(self, name: str) -> str | None:
+        """The address of a document, for whom may take files along."""
+        return f"{self.files}{name}" if self.files else None
 
     @property
     def expires_in(self) -> int:
@@ -65,6 +71,7 @@ def grant_playback(
             return None
         return f"{base_url}/v/{token}/{keys.preview(kind, preview.media, str(preview.build), *names)}"
 
+    files = keys.preview_build("files", preview.media, preview.build)
     still = (preview.probe or {}).get("kind") == "still"
     plays = preview.state in ("playable", "ready") and not still
     return Playback(
@@ -75,6 +82,7 @@ def grant_playback(
         poster=address("stills", "poster.jpg") if preview.has_poster else None,
         storyboard=address("thumbs", "storyboard.vtt") if preview.has_storyboard else None,
         waveform=address("waveforms", "waveform.json") if preview.has_waveform else None,
+        files=f"{base_url}/v/{token}/{files}" if "files" in signing.SCOPE_KINDS[scope[0]] else None,
     )
 
 

@@ -536,6 +536,59 @@ def test_terms_are_checked(admin: Api, stack: Running, film: str, stranger: Know
     assert admin.call("POST", "/api/shares", theirs)[0] == 404
 
 
+def test_the_owners_pages(stack: Running, film: str, fresh: Session) -> None:
+    owner = Visitor(stack.url)
+    assert owner.post("/sign-in", {"email": stack.email, "password": stack.password}).status == 303
+    shares, terms = f"/projects/{stack.project_id}/shares", {"assets": film, "may": "watch", "download": "proxy"}
+    page = owner.get(f"{shares}/new?asset={film}")
+    assert re.search(rf'value="{film}" checked'.encode(), page.data)
+    assert owner.get(f"{shares}/new?asset=nonsense").status == 422
+    for wrong in ({"name": ""}, {"name": "x", "expires": "31.12.2099"}, {"name": "x", "expires": "2001-01-01"}):
+        refused = owner.post(shares, {**terms, **wrong})
+        assert refused.status == 422
+        assert re.search(rf'value="{film}" checked'.encode(), refused.data)
+        assert b'aria-invalid="true"' in refused.data
+    made = owner.post(shares, {**terms, "name": "By hand <1>", "expires": "2099-12-31", "password": PASSWORD})
+    assert made.status == 303
+    here = made.headers["Location"]
+    share_id = UUID(here.rpartition("/")[2])
+    row = fresh.get_one(Share, share_id)
+    assert row.expires_at is not None
+    assert row.expires_at.isoformat() == "2099-12-31T23:59:59+00:00"
+    first = link_on(owner.get(here))
+    assert b"By hand &lt;1&gt;" in owner.get(shares).data
+    guest = Visitor(stack.url)
+    assert guest.come_in(first, password=PASSWORD).status == 200
+    assert b"M. Okafor" in owner.get(f"{here}/visits", FRAGMENT).data
+
+    kept = {**terms, "name": "By hand", "expires": "2099-12-31", "download": "none"}
+    assert owner.post(here, kept).status == 303
+    assert guest.get(f"{urlsplit(first).path}/assets/{film}").status == 200
+    assert owner.post(here, {**kept, "assets": str(uuid4())}).status == 422
+    assert owner.post(here, {**kept, "no_password": "1"}).status == 303
+    assert guest.get(f"{urlsplit(first).path}/assets/{film}").status == 303
+    assert owner.post(f"{here}/renew", {}).status == 303
+    second = link_on(owner.get(here))
+    assert second != first
+    assert guest.get(first).status == 404
+    assert guest.come_in(second).status == 200
+    assert owner.post(f"{here}/revoke", {}).status == 303
+    assert b"share-link" not in owner.get(here).data
+    assert owner.post(here, kept).status == 409
+    assert here.encode() in owner.get(f"{shares}?closed=1").data
+    assert here.encode() not in owner.get(shares).data
+    assert owner.post(f"{here}/renew", {}).status == 303
+    assert guest.come_in(link_on(owner.get(here))).status == 200
+    ISSUED.extend(urlsplit(link).path.removeprefix("/s/") for link in (first, second))
+
+
+def link_on(page: Any) -> str:
+    """The link that a share's page shows."""
+    found = re.search(rb'id="share-link"[^>]*>([^<]+)<', page.data)
+    assert found, page.data[:200]
+    return found[1].decode()
+
+
 def test_nothing_of_it_is_in_a_log(stack: Running, share: Share_, visitor: Visitor) -> None:
     """Last: every token that this module gave out, and the password."""
     link = share(password=PASSWORD)

@@ -95,5 +95,6 @@ def _blueprints(app: Flask) -> None:
     from app.web.shares.routes import blueprint as shares
     from app.web.tokens.routes import blueprint as tokens
 
-    for blueprint in (auth, projects, assets, review, api, health, tokens, control, people, account, activity, jobs, shares, guest):
+    pages = (auth, projects, assets, review, people, account, tokens, activity, jobs, shares, guest)
+    for blueprint in (*pages, api, control, health):
         app.register_blueprint(blueprint)

@@ -17,6 +17,8 @@ from app.models import Job, utc_now
 from app.workflows.subjects import Subject, subjects_of
 
 PAGE = 50
+#: What has ended is history: fewer of it.
+ENDED = 20
 #: How long a failure asks for attention, and how long what ended is shown.
 LATELY = timedelta(days=7)
 #: Kind of job → kind of the thing that its target is; all others work on previews.
@@ -33,7 +35,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Board:
-    """The first PAGE jobs of each state; `counts` tells how many there are."""
+    """The first PAGE jobs of each state; `counts` tells how many there are, but for `ended` only how many are listed."""
 
     running: list[Listed]
     waiting: list[Listed]
@@ -48,21 +50,25 @@ def list_jobs(session: Session, organization_id: UUID | None, *, limit: int = PA
     mine = Job.organization_id == organization_id if organization_id else Job.id.is_not(None)
     held = Job.lease_until > now
     failed = and_(Job.outcome == "failed", Job.finished_at > now - LATELY, not_(_superseded()))
-    states: dict[str, tuple[ColumnElement[bool], tuple[Any, ...]]] = {
-        "running": (and_(Job.finished_at.is_(None), held), (Job.started_at.asc(),)),
+    # What has ended comes first: a job that ends between two queries is then in no list, not in two of them.
+    states: dict[str, tuple[ColumnElement[bool], tuple[Any, ...], int]] = {
+        "ended": (and_(Job.finished_at > now - LATELY, not_(failed)), (Job.finished_at.desc(),), min(limit, ENDED)),
+        "failed": (failed, (Job.finished_at.desc(),), limit),
+        "running": (and_(Job.finished_at.is_(None), held), (Job.started_at.asc(),), limit),
         "waiting": (
             and_(Job.finished_at.is_(None), or_(Job.lease_until.is_(None), not_(held))),
             (Job.priority.asc(), Job.due_at.asc(), Job.id.asc()),
+            limit,
         ),
-        "failed": (failed, (Job.finished_at.desc(),)),
-        "ended": (and_(Job.finished_at > now - LATELY, not_(failed)), (Job.finished_at.desc(),)),
     }
-    found: dict[str, Sequence[Job]] = {}
-    counts = {}
-    for name, (condition, order) in states.items():
-        found[name] = session.scalars(select(Job).where(mine, condition).order_by(*order).limit(limit)).all()
+    found: dict[str, list[Job]] = {}
+    counts, seen = {}, set[UUID]()
+    for name, (condition, order, most) in states.items():
+        jobs = session.scalars(select(Job).where(mine, condition).order_by(*order).limit(most)).all()
+        found[name] = [job for job in jobs if job.id not in seen]
+        seen.update(job.id for job in jobs)
         counts[name] = len(found[name])
-        if len(found[name]) == limit and name != "ended":
+        if len(jobs) == most and name != "ended":
             counts[name] = session.scalar(select(func.count()).select_from(Job).where(mine, condition)) or 0
     named = _named(session, [job for jobs in found.values() for job in jobs])
     return Board(**{name: [named[job.id] for job in jobs] for name, jobs in found.items()}, counts=counts)

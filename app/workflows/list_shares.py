@@ -1,4 +1,4 @@
-"""The shares of a project with what became of them, and the shares that hold an asset."""
+"""The shares of a project with what became of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, selectinload
 
 from app.core.policy import Principal
-from app.models import Guest, Project, Share, ShareAccess, ShareAsset, utc_now
+from app.models import Guest, Share, ShareAccess, utc_now
 from app.workflows.find import visible_to
 
 State = Literal["open", "expired", "revoked"]
@@ -94,17 +94,4 @@ def _names(keys: Sequence[UUID]) -> Select[UUID, Sequence[str]]:
         select(Guest.share_id, func.array_agg(newest).label("names"))
         .where(Guest.share_id.in_(keys))
         .group_by(Guest.share_id)
-    )
-
-
-def shares_of_asset(session: Session, principal: Principal, asset_id: UUID) -> list[Share]:
-    """The open shares that hold an asset, newest first."""
-    return list(
-        session.scalars(
-            select(Share)
-            .join(ShareAsset, ShareAsset.share_id == Share.id)
-            .join(Project, Project.id == Share.project_id)
-            .where(ShareAsset.asset_id == asset_id, Share.revoked_at.is_(None), visible_to(principal))
-            .order_by(Share.created_at.desc())
-        )
     )

@@ -8,13 +8,14 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import event, func, select, update
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from app.core.queue import enqueue
 from app.core.storage import Storage
 from app.models import Activity, Job, Preview, Version, utc_now
 from app.workflows.context import Context, make_context
+from app.workflows.list_jobs import list_jobs
 from app.workflows.promote_version import fail_version, promote_version
 from app.workflows.run_job import RunningJob, run_job
 from tests.factories import House, make_house, make_user, make_version, stage
@@ -233,3 +234,29 @@ def test_a_long_list_says_how_many_more(rows: Session, ours: Walled, chief: Brow
     assert "0 running, 60 waiting" in text
     assert "and 10 more" in text
     assert "Encode the picture, part 1" in text
+
+
+def test_a_job_that_ends_while_the_lists_are_read_is_in_one_of_them(rows: Session, ours: Walled) -> None:
+    """Each list is a statement of its own; what they return is one picture all the same."""
+    now = utc_now()
+    running = job(rows, ours, "make_poster", ours.version.preview_id or ours.job.id, lease_owner="w:1",
+                  lease_until=now + timedelta(seconds=30), started_at=now)  # fmt: skip
+    for after in range(1, 5):
+        statements = 0
+        rows.execute(update(Job).where(Job.id == running.id).values(finished_at=None, outcome=None))
+        rows.commit()
+        with Session(rows.get_bind()) as reader, Session(rows.get_bind()) as other:
+
+            def end(_state: ORMExecuteState, after: int = after, other: Session = other) -> None:
+                nonlocal statements
+                statements += 1
+                if statements == after:
+                    other.execute(update(Job).where(Job.id == running.id).values(finished_at=now, outcome="done"))
+                    other.commit()
+
+            event.listen(reader, "do_orm_execute", end)
+            board = list_jobs(reader, ours.house.organization.id)
+        assert statements >= after
+        listed = [each.job for each in (*board.running, *board.waiting, *board.failed, *board.ended)]
+        assert len({each.id for each in listed}) == len(listed)
+        assert all(each.job.outcome for each in (*board.failed, *board.ended))

@@ -162,14 +162,16 @@ def test_the_link_stays_the_same(share: Share_, admin: Api) -> None:
 
 def test_a_wrong_password_is_said_and_recorded(share: Share_, visitor: Visitor, fresh: Session) -> None:
     link = share(password=PASSWORD)
-    refused = visitor.post(link.path, {"name": "Eve", "password": "harbour light"})
+    lying = {**PAGE, "X-Forwarded-For": "198.51.100.9", "X-Real-IP": "198.51.100.9", "User-Agent": "Eve/1"}
+    refused = visitor.post(link.path, {"name": "Eve", "password": "harbour light"}, lying)
     assert refused.status == 422
     assert TITLE.encode() not in refused.data
     assert NAME.encode() not in refused.data
     assert refused.headers.getlist("Set-Cookie") == [] or "rushes_guest" not in str(refused.headers)
     assert visitor.get(f"{link.path}/assets").status == 303
-    whats = fresh.scalars(select(ShareAccess.what).where(ShareAccess.share_id == UUID(link.id))).all()
-    assert whats == ["refused"]
+    row = fresh.scalars(select(ShareAccess).where(ShareAccess.share_id == UUID(link.id))).one()
+    assert (row.what, row.user_agent) == ("refused", "Eve/1")
+    assert row.ip in ("127.0.0.1", "::1")  # what the trusted proxy saw, not what the caller claims
     nameless = visitor.post(link.path, {"name": " \u200b ", "password": PASSWORD})
     assert nameless.status == 422
 

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
     verify.add_argument("--organization", help="only this one (its name or id)")
     verify.add_argument("--head", metavar="SEQUENCE:HASH", help="compare with a head that you noted, too")
     verify.add_argument("--json", action="store_true", help="as JSON")
-    verbs.add_parser("publish", help="write the heads to docs under lock now, not at the next full hour")
+    verbs.add_parser("publish", help="write the heads to docs under lock now, not within the hour")
     erase = verbs.add_parser("erase", help="erase addresses and user agents; the chain stays whole")
     erase.add_argument("--user", metavar="EMAIL", help="of this person alone")
     erase.add_argument("--before", metavar="YYYY-MM-DD", help="of activities before this day (UTC)")

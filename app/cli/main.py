@@ -63,13 +63,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _groups(add: Callable[[str, str], argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
     """Commands with verbs; returns the parsers that work on an instance."""
-    from app.cli import audit, edge, jobs, tokens, users
+    from app.cli import audit, backup, edge, jobs, tokens, users
 
     return [
         *users.add_arguments(add("user", "accounts: add, list, deactivate, reactivate, password")),
         *tokens.add_arguments(add("token", "API tokens: make, list, revoke")),
         *jobs.add_arguments(add("jobs", "work: list, retry, cancel")),
         *audit.add_arguments(add("audit", "the sealed activity log: verify, publish, erase")),
+        *backup.add_arguments(add),
         *edge.add_arguments(add("edge", "run the guard and Caddy (Procfile); rotate-key changes the signing key")),
     ]
 
@@ -122,6 +123,24 @@ def _jobs(args: argparse.Namespace) -> int:
     return jobs.run(args)
 
 
+def _backup(args: argparse.Namespace) -> int:
+    from app.cli import backup
+
+    return backup.backup(args)
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from app.cli import backup
+
+    return backup.restore(args)
+
+
+def _rebuild(args: argparse.Namespace) -> int:
+    from app.cli import backup
+
+    return backup.rebuild_catalogue(args)
+
+
 def _audit(args: argparse.Namespace) -> int:
     from app.cli import audit
 
@@ -143,6 +162,7 @@ def _setup(_args: argparse.Namespace) -> None:
 _COMMANDS = {
     "up": _up, "upload": _upload, "demo": _demo, "doctor": _doctor, "edge": _edge, "migrate": _migrate,
     "setup": _setup, "user": _user, "token": _token, "jobs": _jobs, "audit": _audit,
+    "backup": _backup, "restore": _restore, "rebuild-catalogue": _rebuild,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -89,9 +89,7 @@ def _picture(folder: Path) -> tuple[list[list[str]], str]:
         frames = seconds * RATE
         parts += _shot_graph(shot(palette, frames), folder, number, frames, inputs)
     ends = "".join(f"[shot{number}]" for number in range(len(SHOTS)))
-    parts.append(
-        f"{ends}concat=n={len(SHOTS)},format=yuv420p,noise=c0s=2:c0f=t,fade=out:{_total() - 20}:20[scene]"
-    )
+    parts.append(f"{ends}concat=n={len(SHOTS)},format=yuv420p,noise=c0s=2:c0f=t,fade=out:{_total() - 20}:20[scene]")
     return inputs, ";".join(parts)
 
 

@@ -26,6 +26,8 @@ class FilmFacts(TypedDict):
     growing: bool
     ready: bool
     first_frame: int
+    has_storyboard: bool
+    has_waveform: bool
 
 
 def film_facts(preview: Preview | None) -> FilmFacts:
@@ -45,6 +47,8 @@ def film_facts(preview: Preview | None) -> FilmFacts:
         "growing": False,  # a preview is published whole
         "ready": preview is not None and preview.state in ("playable", "ready"),
         "first_frame": _first_frame(preview.frame_count if preview else None),
+        "has_storyboard": preview is not None and preview.has_storyboard,
+        "has_waveform": preview is not None and preview.has_waveform,
     }
 
 

@@ -143,6 +143,9 @@ class RoomView:
     links: RoomLinks
     can_comment: bool = True
     notes: bool = True
+    #: What lies behind the timeline, so that its place is kept from the start.
+    has_storyboard: bool = False
+    has_waveform: bool = False
 
 
 @dataclass(frozen=True)

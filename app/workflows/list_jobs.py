@@ -35,7 +35,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Board:
-    """The first PAGE jobs of each state; `counts` tells how many there are, but for `ended` only how many are listed."""
+    """The first PAGE jobs of each state; `counts` tells how many there are (of `ended`: how many are listed)."""
 
     running: list[Listed]
     waiting: list[Listed]

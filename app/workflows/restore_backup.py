@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import inspect, make_url
+from sqlalchemy import inspect, make_url, text
 
 from app.core import pg_tools
 from app.core.database import make_engine
@@ -31,6 +31,20 @@ def restore_backup(dump: Path, database_url: str) -> None:
         "pg_restore", database_url, "--no-owner", "--single-transaction", "--exit-on-error",
         f"--dbname={_name(database_url)}", str(dump),
     )  # fmt: skip
+    _skip_edge_events(database_url)
+
+
+def _skip_edge_events(database_url: str) -> None:
+    """Move the ids of edge events past any that an edge has heard before: its cursor must not hide new ones."""
+    engine = make_engine(database_url, pool_size=1)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "select setval(pg_get_serial_sequence('edge_events', 'id'), "
+                "greatest((select max(id) from edge_events), (extract(epoch from now()) * 1000000)::bigint))"
+            )
+        )
+    engine.dispose()
 
 
 def _name(database_url: str) -> str:

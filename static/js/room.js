@@ -57,7 +57,7 @@ function enter(film) {
   comments.attach(player, timecode, timeline);
   composer?.attach(player, timecode);
   listenToKeys({ player, controls, comments, composer });
-  window.rushes = { player, timecode };
+  window.rushes = { player, timecode, timeline };
 }
 
 /** Starts at once when something plays, else when the polled status says so. */
@@ -72,8 +72,10 @@ function start() {
 
 /** What each poll of the status says. */
 function onStatus() {
+  const { settled, building } = document.getElementById("preview-status").dataset;
   if (!window.rushes) start();
-  else if (document.getElementById("preview-status").dataset.building === "false") window.rushes.player.ladderReady();
+  else if (building === "false") window.rushes.player.ladderReady();
+  if (settled === "true") window.rushes?.timeline.tracks.refresh();
 }
 
 const stage = new Stage();

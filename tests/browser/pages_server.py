@@ -112,9 +112,7 @@ class Pages:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self.env = Environment(
-            loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined
-        )
+        self.env = Environment(loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined)
         self.env.filters["when"] = when
         user = View(is_admin=False, is_authenticated=True, name="Ada Lang", email="ada@example.org", initials="AL")
         self.env.globals.update(
@@ -179,9 +177,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         signature = parse_qs(urlsplit(self.path).query)["X-Amz-Signature"][0]
-        self._send(
-            self.storage.put(signature, self.headers["x-amz-checksum-sha256"], body), b"", "text/plain"
-        )
+        self._send(self.storage.put(signature, self.headers["x-amz-checksum-sha256"], body), b"", "text/plain")
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

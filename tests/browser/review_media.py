@@ -117,9 +117,7 @@ def _encode_segment(film: Film, source: Path, folder: Path, index: int, heights:
     names = [f"[s{height}]" for height in heights]
     graph = f"[0:v:0]fps={film.rate}:start_time={start}:round=near,setsar=1,split={len(heights)}"
     graph += "".join(f"[o{height}]" for height in heights)
-    graph += "".join(
-        f";[o{height}]scale=-2:{height}{name}" for height, name in zip(heights, names, strict=True)
-    )
+    graph += "".join(f";[o{height}]scale=-2:{height}{name}" for height, name in zip(heights, names, strict=True))
     seek = ["-ss", start] if index else []
     command = [
         *FFMPEG,

@@ -10,9 +10,7 @@ from typing import Any
 from playwright.sync_api import Page
 from review_media import Film
 
-FILMS = {
-    film.name: film for film in (Film("r25", Fraction(25), 300), Film("r2997", Fraction(30000, 1001), 359))
-}
+FILMS = {film.name: film for film in (Film("r25", Fraction(25), 300), Film("r2997", Fraction(30000, 1001), 359))}
 PICTURE = """() => {
   const canvas = Object.assign(document.createElement("canvas"), {width: 320, height: 180});
   const pen = canvas.getContext("2d", {willReadFrequently: true});

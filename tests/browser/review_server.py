@@ -61,9 +61,7 @@ class Room:
         self.mp4_only = False
         self.built: int | None = None  # segments of a preview that is still being built
         self.lock: View | None = View(retain_until=datetime(2031, 3, 2, tzinfo=UTC))
-        self.env = Environment(
-            loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined
-        )
+        self.env = Environment(loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined)
         self.env.filters["when"] = _when
         user = View(is_admin=False, is_authenticated=True, name="Lewis Obi", email="lewis@example.org", initials="LO")
         self.env.globals.update(
@@ -89,11 +87,7 @@ class Room:
         """The text of a playlist while only the first `built` segments of the smallest rendition and of the sound
         exist; the other playlists do not (None)."""
         if file.name == "master.m3u8":
-            return (
-                file.read_text()
-                .replace("v180.m3u8", "v180.live.m3u8")
-                .replace("audio.m3u8", "audio.live.m3u8")
-            )
+            return file.read_text().replace("v180.m3u8", "v180.live.m3u8").replace("audio.m3u8", "audio.live.m3u8")
         done = file.with_name(file.name.replace(".live.", ".")).read_text()
         if not file.name.endswith(".live.m3u8"):
             return done if self.built == 99 else None
@@ -101,9 +95,7 @@ class Room:
         text = "#EXTINF".join([head.replace("VOD", "EVENT"), *segments[: self.built]])
         return text + ("#EXT-X-ENDLIST\n" if self.built == 99 else "")
 
-    def add(
-        self, frame: int, body: str, *, author: str = "Aiko Sandoval", minutes: int = 7, **more: Any
-    ) -> None:
+    def add(self, frame: int, body: str, *, author: str = "Aiko Sandoval", minutes: int = 7, **more: Any) -> None:
         """Stores a comment, written `minutes` ago; `more` may say mine, guest, frame_out."""
         facts = {"frame_out": None, "mine": False, "guest": False, **more}
         created = datetime.now(UTC) - timedelta(minutes=minutes)
@@ -207,9 +199,7 @@ class Handler(BaseHTTPRequestHandler):
         self.room.add(int(form["frame_in"]), form["body"], author="Lewis Obi", mine=True, minutes=0)
         if self.headers["HX-Request"]:
             return self._send(200, self.room.fragment("comments", name).encode(), "text/html; charset=utf-8")
-        return self._send(
-            303, b"", "text/plain", {"Location": f"/assets/{name}/review?v=2&f={form['frame_in']}"}
-        )
+        return self._send(303, b"", "text/plain", {"Location": f"/assets/{name}/review?v=2&f={form['frame_in']}"})
 
     def _media(self, token: str, rest: str) -> None:
         if token not in self.room.valid:
@@ -219,11 +209,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.room.built is None or file.suffix != ".m3u8":
             return self._file(file)
         text = self.room.growing(file)
-        return (
-            self._send(404, b"", "text/plain")
-            if text is None
-            else self._send(200, text.encode(), TYPES[".m3u8"])
-        )
+        return self._send(404, b"", "text/plain") if text is None else self._send(200, text.encode(), TYPES[".m3u8"])
 
     def _file(self, file: Path) -> None:
         if not file.is_file():
@@ -268,9 +254,7 @@ def serve(room: Room) -> Iterator[str]:
 
 
 def _when(moment: datetime) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(
-        moment.isoformat(), moment.strftime("%Y-%m-%d %H:%M")
-    )
+    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), moment.strftime("%Y-%m-%d %H:%M"))
 
 
 def _url_for(endpoint: str, **values: Any) -> str:

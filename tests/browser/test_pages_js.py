@@ -36,9 +36,7 @@ def tab(browser: Browser, origin: str) -> Iterator[Page]:
     page.set_default_timeout(8000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "console", lambda message: faults.append(message.text) if "Content Security" in message.text else None
-    )
+    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
     page.goto("/")
     yield page
     context.close()
@@ -193,9 +191,7 @@ def test_digests_come_from_the_worker_where_webcrypto_is_absent(tab: Page, stora
     assert_stored_whole(storage)
 
 
-def test_a_browser_that_refuses_wasm_sends_without_a_claim(
-    browser: Browser, origin: str, storage: Storage
-) -> None:
+def test_a_browser_that_refuses_wasm_sends_without_a_claim(browser: Browser, origin: str, storage: Storage) -> None:
     storage.wasm = False
     page = browser.new_page(base_url=origin)
     page.goto("/")

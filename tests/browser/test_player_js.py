@@ -44,9 +44,7 @@ def test_the_mp4_proxy_is_as_exact(room: Room, open_room: Open) -> None:
     assert [(show(page, frame), shown(page)) for frame in picks] == [(frame, frame) for frame in picks]
 
 
-def test_a_browser_that_does_not_announce_its_pictures_is_as_exact(
-    visitor: BrowserContext, open_room: Open
-) -> None:
+def test_a_browser_that_does_not_announce_its_pictures_is_as_exact(visitor: BrowserContext, open_room: Open) -> None:
     visitor.add_init_script("delete HTMLVideoElement.prototype.requestVideoFrameCallback")
     page = open_room("r2997", "&f=358")
     assert shown(page) == 358
@@ -55,9 +53,7 @@ def test_a_browser_that_does_not_announce_its_pictures_is_as_exact(
     page.keyboard.press(" ")
     page.wait_for_timeout(400)
     page.keyboard.press(" ")
-    expect(page.locator("#clock-input")).to_have_value(
-        Timecode(Fraction(30000, 1001), drop=True).label(settled(page))
-    )
+    expect(page.locator("#clock-input")).to_have_value(Timecode(Fraction(30000, 1001), drop=True).label(settled(page)))
 
 
 def test_a_preview_that_still_grows_plays_and_then_gets_better(room: Room, open_room: Open) -> None:
@@ -97,9 +93,7 @@ def test_stopping_keeps_the_picture_the_clock_and_the_comment_together(open_room
         page.wait_for_timeout(random.Random(3).randrange(300, 700))
         page.keyboard.press(" ")
         frame = settled(page)
-        expect(page.locator("#clock-input")).to_have_value(
-            Timecode(Fraction(30000, 1001), drop=True).label(frame)
-        )
+        expect(page.locator("#clock-input")).to_have_value(Timecode(Fraction(30000, 1001), drop=True).label(frame))
         assert page.locator("#frame-in").input_value() == str(frame)
     assert frame > 20
 

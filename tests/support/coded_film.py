@@ -40,7 +40,8 @@ def write_film(
     width, height = size
     sound = _tone(path.with_suffix(".wav"), float(frames / rate))
     command = [
-        "ffmpeg", "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", str(rate),
+        "ffmpeg", "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}",
+        "-r", str(rate),
         "-i", "-", "-i", str(sound), "-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-c:a", "aac",
         "-timecode", timecode, "-movflags", "+faststart", str(path),
     ]  # fmt: skip

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
 
 import urllib3
+
+from tests.support.api import Api
+
+PASSWORD = "harbour lights"
+#: Words that appear nowhere else, so that a leak of them is seen.
+TITLE = "Zugspitze reel nine"
+NAME = "Brightwater screening"
+#: The token of every link that a test was given, to be looked for in the logs at the end.
+ISSUED: list[str] = []
 
 PAGE = {"Accept": "text/html"}
 JSON = {"Accept": "application/json"}
@@ -67,3 +80,47 @@ class Visitor:
 
 def _within(path: str, where: str) -> bool:
     return path == where or path.startswith(where.rstrip("/") + "/") or where == "/"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A share as the API gave it."""
+
+    id: str
+    url: str
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+    @property
+    def token(self) -> str:
+        return self.path.removeprefix("/s/")
+
+
+Share_ = Callable[..., Link]
+
+
+#: Makes a share of the film with the given terms of the API.
+MakeShare = Callable[..., Link]
+
+
+def playback(visitor: Visitor, link: Link, film: str) -> tuple[int, Any]:
+    answer = visitor.get(f"{link.path}/assets/{film}/playback", JSON)
+    return answer.status, answer.json() if answer.status == 200 else None
+
+
+def media(visitor: Visitor, url: str) -> int:
+    return int(visitor.http.request("GET", visitor.url + url).status)
+
+
+def comment(visitor: Visitor, link: Link, film: str, body: str, version: str) -> Any:
+    form = {"version_id": version, "frame_in": "12", "body": body}
+    return visitor.post(f"{link.path}/assets/{film}/comments", form)
+
+
+def someones_comment(guest: Visitor, link: Link, admin: Api, film: str) -> str:
+    version = admin.version(film)["id"]
+    assert comment(guest, link, film, f"by {uuid4().hex}", version).status == 303
+    _, listed = admin.call("GET", f"/api/comments?versionId={version}&limit=200")
+    return str(next(item["id"] for item in reversed(listed["items"]) if item["author"]["guest"]))

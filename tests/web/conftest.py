@@ -17,6 +17,7 @@ from app.models import ApiToken, Organization, Project, User
 from tests.factories import House, make_house, make_user
 from tests.support.api import Api, client
 from tests.support.coded_film import write_film
+from tests.support.guests import ISSUED, NAME, TITLE, Link, MakeShare, Visitor
 from tests.support.pages import Browser
 from tests.support.running import Running
 
@@ -112,3 +113,53 @@ def boss(pages_app: Flask, rows: Session, house: House) -> Browser:
     browser = Browser(pages_app)
     browser.be(rows, house.user)
     return browser
+
+
+# Shares: what is shared, what is not, and who visits.
+
+
+@pytest.fixture(scope="session")
+def film(admin: Api, stack: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An asset that plays, under a title that appears nowhere else."""
+    file = write_film(tmp_path_factory.mktemp("film") / "short.mp4", frames=60, size=(320, 180))
+    done = admin.send(file.read_bytes(), project_id=stack.project_id, name="short_v07.mp4", title=TITLE)
+    assert admin.wait(done["assetId"])["state"] == "complete"
+    return str(done["assetId"])
+
+
+@pytest.fixture(scope="session")
+def other_film(admin: Api, stack: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Another asset of the same project."""
+    file = write_film(tmp_path_factory.mktemp("other") / "other.mp4", frames=30, size=(320, 180))
+    done = admin.send(file.read_bytes(), project_id=stack.project_id, title="Never shown to anybody")
+    assert admin.wait(done["assetId"])["state"] == "complete"
+    return str(done["assetId"])
+
+
+@pytest.fixture(scope="session")
+def share(admin: Api, stack: Running, film: str) -> MakeShare:
+    """Makes a share of the film by the API."""
+
+    def make(**terms: object) -> Link:
+        body = {"projectId": stack.project_id, "name": NAME, "assetIds": [film], **terms}
+        status, made = admin.call("POST", "/api/shares", body)
+        assert status == 201, made
+        link = Link(made["id"], made["link"])
+        ISSUED.append(link.token)
+        return link
+
+    return make
+
+
+@pytest.fixture
+def visitor(stack: Running) -> Visitor:
+    """A browser that was nowhere yet."""
+    return Visitor(stack.url)
+
+
+@pytest.fixture
+def fresh(database: Session) -> Iterator[Session]:
+    """The database as it is now."""
+    database.rollback()
+    yield database
+    database.rollback()

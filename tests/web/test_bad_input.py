@@ -92,8 +92,9 @@ def test_anothers_upload(admin: Api, stack: Running, member: Callable[[str], Kno
     for method, path, body in calls:
         refused(editor.api.call(method, path, body), 403, "not_allowed")
         refused(stranger.api.call(method, path, body), 404, "not_found")
+    theirs = {"projectId": stranger.project_id}
     refused(
-        stranger.api.call("POST", "/api/promote", {"stagingKey": upload["stagingKey"], "mapping": {"projectId": stranger.project_id}}),
+        stranger.api.call("POST", "/api/promote", {"stagingKey": upload["stagingKey"], "mapping": theirs}),
         404, "unknown_staging_key",
     )  # fmt: skip
     assert admin.call("DELETE", f"/api/uploads/{upload['uploadId']}")[0] == 204

@@ -29,6 +29,7 @@ export class Player extends EventTarget {
     this.reverse = new Reverse(film.num / film.den, (by) => this.#back(by));
     this.opened = false;
     this.stream = null;
+    this.playback = null; // what the server said of it last
     this.wanted = first;
     this.running = null;
     this.life = new AbortController();
@@ -152,6 +153,8 @@ export class Player extends EventTarget {
     try {
       const playback = await this.tokens.renew();
       if (signal.aborted) return;
+      this.playback = playback;
+      this.#tell("playback", playback);
       this.stream = openStream(this.video, playback, this.tokens, this.#streamOptions());
       if (!this.stream) return this.#tell("trouble", { kind: "nothing" });
       await raceAbort(this.stream.opened, signal);

@@ -1,7 +1,9 @@
 /**
- * The timeline: ruler, what is loaded, playhead, marks of comments. Places are SVG attributes in per cent of the
+ * The timeline: ruler, what is loaded, playhead, marks of comments; tracks.js draws what lies behind them. Places are SVG attributes in per cent of the
  * frame count; frame n lies at its left edge, n / frames.
  */
+
+import { Tracks } from "./tracks.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LABEL = 96; // px that a label of the ruler needs
@@ -15,6 +17,7 @@ export class Timeline {
     this.root = document.getElementById("timeline");
     this.scrub = document.getElementById("scrub");
     this.hover = document.getElementById("hover-time");
+    this.tracks = new Tracks(player);
     this.scrub.setAttribute("aria-valuemax", this.frames - 1);
     player.addEventListener("frame", ({ detail }) => this.#move(detail.frame));
     player.addEventListener("buffered", () => this.#drawBuffered());
@@ -36,6 +39,7 @@ export class Timeline {
     head.setAttribute("x2", x);
     this.root.querySelector("[data-head-cap]").setAttribute("x", x);
     this.root.querySelector("[data-played]").setAttribute("width", x);
+    this.root.style.setProperty("--played", frame / this.frames);
     this.scrub.setAttribute("aria-valuenow", frame);
     this.scrub.setAttribute("aria-valuetext", this.timecode.label(frame));
   }
@@ -112,6 +116,7 @@ export class Timeline {
     scrub.addEventListener("pointercancel", release);
     scrub.addEventListener("pointerleave", () => {
       this.hover.hidden = true;
+      this.tracks.point(null);
     });
   }
 
@@ -120,6 +125,7 @@ export class Timeline {
     this.hover.hidden = event.pointerType === "touch" && !this.scrub.hasPointerCapture(event.pointerId);
     this.hover.textContent = this.timecode.label(frame);
     this.hover.style.setProperty("--at", frame / this.frames);
+    this.tracks.point(this.hover.hidden ? null : frame);
   }
 
   #onKey(event) {

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from app.core.errors import RushesError
 
 _EXITS = (
-    "Exit codes: 0 done; 1 not done, and a sentence says why; 2 wrong usage; 3 `audit verify` has found a log that "
-    "is not whole; 130 interrupted."
+    "Exit codes: 0 done; 1 not done, and a sentence says why; 2 wrong usage; 3 `audit verify` or `audit publish` has "
+    "found a log that is not whole; 130 interrupted."
 )
 
 

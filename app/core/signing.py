@@ -27,7 +27,7 @@ VIEW = frozenset({"hls", "thumbs", "waveforms", "captions", "stills"})
 SCOPE_KINDS: Mapping[str, frozenset[str]] = {
     "m": frozenset(KINDS),  # a member of the project
     "v": VIEW,  # a guest who may watch
-    "d": VIEW | {"mp4", "files"},  # a guest who may also download the proxy
+    "d": VIEW | {"mp4"},  # a guest who may also download the proxy; files hold all that is known of the master
 }
 
 #: No token lives longer than this, whoever signed it (design 5: six hours where a player cannot renew).

@@ -56,6 +56,7 @@ def test_expired_and_too_long() -> None:
         ("v", "hls", True),
         ("v", "mp4", False),
         ("v", "files", False),
+        ("d", "files", False),
         ("d", "mp4", True),
         ("m", "files", True),
         ("z", "hls", False),

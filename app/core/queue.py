@@ -146,6 +146,8 @@ def send_after_commit(sessions: sessionmaker[Session] | type[Session] | Session 
 
     @event.listens_for(sessions, "after_commit")
     def _send(session: Session) -> None:
+        if session.in_nested_transaction():
+            return  # a savepoint was released: nothing is committed yet
         for kind, job_id in session.info.pop("outbox", ()):
             session.info["sender"](kind, job_id)
 

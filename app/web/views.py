@@ -295,7 +295,7 @@ def facts_of(preview: Preview | None) -> list[tuple[str, str]]:
         rows += [
             ("Frame rate", rate_words(timecode.rate)),
             ("Starts at", timecode.label(0)),
-            ("Duration", duration_of(preview)),
+            ("Duration", Timecode(timecode.rate, timecode.drop).label(preview.frame_count)),
             ("Frames", f"{preview.frame_count:,}"),
         ]
     if audio:
@@ -307,17 +307,28 @@ def facts_of(preview: Preview | None) -> list[tuple[str, str]]:
 
 def _video_facts(video: Mapping[str, Any]) -> list[tuple[str, str]]:
     codec = " ".join(filter(None, (str(video.get("codec", "")).upper(), video.get("profile"))))
-    colour = ", ".join(
-        str(video[name])
-        for name in ("color_primaries", "color_transfer", "color_matrix", "color_range")
-        if video.get(name)
-    )
+    colour = colour_words(video)
     rows = [("Codec", codec), ("Size", f"{video.get('width')} × {video.get('height')}")]
     if video.get("field_order") in ("tff", "bff"):
         rows.append(("Scan", "interlaced"))
     if colour:
         rows.append(("Colour", colour))
     return rows
+
+
+_RANGES = {"tv": "limited range", "mpeg": "limited range", "pc": "full range", "jpeg": "full range"}
+_COLOURS = {
+    "bt709": "BT.709", "bt2020": "BT.2020", "bt2020nc": "BT.2020", "smpte170m": "BT.601", "bt470bg": "BT.601",
+    "smpte2084": "PQ (HDR10)", "arib-std-b67": "HLG", "gbr": "RGB",
+}  # fmt: skip
+
+
+def colour_words(video: Mapping[str, Any]) -> str:
+    """`BT.709, limited range`; primaries, transfer and matrix are named apart only where they differ."""
+    parts = [video.get(name) for name in ("color_primaries", "color_transfer", "color_matrix")]
+    names = list(dict.fromkeys(_COLOURS.get(str(part), str(part)) for part in parts if part))
+    spread = video.get("color_range")
+    return ", ".join([*names, *([_RANGES.get(str(spread), str(spread))] if spread else [])])
 
 
 def _audio_words(stream: Mapping[str, Any]) -> str:

@@ -36,6 +36,12 @@ class Context:
     sender: RedisSender
     worker: str = field(default_factory=worker_name)
 
+    @property
+    def shown_worker(self) -> str:
+        """The worker as people are shown it: host and process id."""
+        host, _, rest = self.worker.partition(":")
+        return f"{host}:{rest.rpartition(':')[2]}"
+
 
 def make_context(environ: Mapping[str, str]) -> Context:
     """Connect a worker as its environment says. Raises ConfigurationError."""

@@ -128,7 +128,7 @@ def _claim(context: Context, job_id: UUID) -> RunningJob | None:
             .where(or_(Job.lease_until.is_(None), Job.lease_until < now))
             .values(
                 lease_owner=lease,
-                worker=context.worker,
+                worker=context.shown_worker,
                 lease_until=now + LEASE,
                 attempts=Job.attempts + 1,
                 started_at=now,

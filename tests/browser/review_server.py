@@ -59,6 +59,7 @@ class Room:
         self.refused = 0  # media requests with a token that has ended
         self.start = 0
         self.mp4_only = False
+        self.tracks: dict[str, str] = {}  # file names of the storyboard and the waveform, as soon as they exist
         self.built: int | None = None  # segments of a preview that is still being built
         self.lock: View | None = View(retain_until=datetime(2031, 3, 2, tzinfo=UTC))
         self.env = Environment(loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined)
@@ -80,8 +81,9 @@ class Room:
             return 404, {}
         token = self.token()
         hls = None if self.mp4_only else f"/v/{token}/{name}/master.m3u8"
+        tracks = {kind: f"/v/{token}/{name}/{file}" for kind, file in self.tracks.items()}
         return 200, {"hls": hls, "mp4": f"/v/{token}/{name}/proxy.mp4", "poster": None, "storyboard": None,
-                     "waveform": None, "token": token, "expiresIn": 900}  # fmt: skip
+                     "waveform": None, "token": token, "expiresIn": 900, **tracks}  # fmt: skip
 
     def growing(self, file: Path) -> str | None:
         """The text of a playlist while only the first `built` segments of the smallest rendition and of the sound

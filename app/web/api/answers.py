@@ -152,6 +152,15 @@ class LockAnswer(TypedDict):
 
 
 @_closed
+class LoudnessAnswer(TypedDict):
+    """EBU R 128 of what is heard: LUFS, LU, dBTP; null for silence."""
+
+    integrated: float | None
+    range: float | None
+    truePeak: float | None
+
+
+@_closed
 class MediaAnswer(TypedDict):
     """The frame grid against which comments are kept. `rate` is exact (30000/1001); `source` is what was probed."""
 
@@ -160,6 +169,7 @@ class MediaAnswer(TypedDict):
     startFrame: int | None
     dropFrame: bool | None
     source: dict[str, Any] | None
+    loudness: LoudnessAnswer | None
 
 
 @_closed

@@ -122,6 +122,7 @@ def media_json(version: Version) -> MediaAnswer | None:
         "startFrame": preview.start_frame,
         "dropFrame": preview.drop_frame,
         "source": preview.probe,
+        "loudness": preview.loudness,
     }
 
 

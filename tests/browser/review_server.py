@@ -24,7 +24,8 @@ from app.core.timecode import Timecode
 
 ROOT = Path(__file__).parents[2]
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".jpg": "image/jpeg",
-         ".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/mp4", ".mp4": "video/mp4"}  # fmt: skip
+         ".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/mp4", ".mp4": "video/mp4",
+         ".vtt": "text/vtt", ".json": "application/json"}  # fmt: skip
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "media-src 'self' blob:; worker-src 'self'; form-action 'self'; base-uri 'none'"

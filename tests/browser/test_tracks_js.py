@@ -74,7 +74,7 @@ def test_the_waveform_is_drawn_and_what_is_cut_off_is_marked(
     page = open_room()
     drawn(page)
     assert pixel(page, "[data-sound]", 0.25, 0.4)[3] == 0  # silence: only the middle
-    assert pixel(page, "[data-sound]", 0.25, 0.5)[3] == 255
+    assert pixel(page, "[data-sound]", 0.25, 0.501)[3] == 255
     assert pixel(page, "[data-sound]", 0.75, 0.3)[3] == 255
     assert pixel(page, "[data-sound]", 0.75, 0.2)[3] == 0
     red, green, _, _ = pixel(page, "[data-sound]", 0.995, 0.0)

@@ -6,7 +6,10 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,12 @@ SETTINGS = {
     "EDGE_SIGNING_KEY": "k:" + "A" * 44, "CACHE_PATH": "/c", "RUN_PATH": "/r",
 }  # fmt: skip
 SOON = time.time() + 3600
+
+
+def _in_its_own_thread(work: Coroutine[Any, Any, None]) -> None:
+    """Playwright keeps a loop running in the main thread, once a test of the browser has been here."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result(30)
 
 
 def event(kind: str, subject: object, until: object = SOON) -> dict[str, object]:
@@ -157,7 +166,7 @@ def test_bytes_that_are_being_removed_still_count(tmp_path: Path) -> None:
         await revoker.close()
         assert (cache._stored, cache._reserved, len(grants)) == (0, 0, 0)
 
-    asyncio.run(run())
+    _in_its_own_thread(run())
 
 
 def test_a_denied_grant_that_came_to_be_goes_again(tmp_path: Path) -> None:
@@ -181,7 +190,7 @@ def test_a_denied_grant_that_came_to_be_goes_again(tmp_path: Path) -> None:
         assert not list((tmp_path / "grants").glob("*/*/*"))
         await revoker.close()
 
-    asyncio.run(run())
+    _in_its_own_thread(run())
 
 
 def test_a_known_scope_is_one_with_a_living_grant(tmp_path: Path) -> None:

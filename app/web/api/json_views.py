@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import request
@@ -15,6 +16,7 @@ from app.web.api.answers import (
     AnchorAnswer,
     AssetAnswer,
     CommentAnswer,
+    LoudnessAnswer,
     MediaAnswer,
     PlaybackAnswer,
     ProjectAnswer,
@@ -122,8 +124,14 @@ def media_json(version: Version) -> MediaAnswer | None:
         "startFrame": preview.start_frame,
         "dropFrame": preview.drop_frame,
         "source": preview.probe,
-        "loudness": preview.loudness,
+        "loudness": _loudness(preview.loudness),
     }
+
+
+def _loudness(measured: dict[str, Any] | None) -> LoudnessAnswer | None:
+    if measured is None:
+        return None
+    return {"integrated": measured["integrated"], "range": measured["range"], "truePeak": measured["truePeak"]}
 
 
 def proxy_status_json(version: Version, running: Running | None) -> ProxyStatusAnswer:

@@ -130,8 +130,8 @@ export class Tracks {
       pen.fillStyle = style.color;
       for (let x = 0; x < canvas.width; x += 1) {
         const [low, high] = this.#peak(x / canvas.width, (x + 1) / canvas.width);
-        const top = middle - (high / 128) * middle;
-        pen.fillRect(x, top, 1, Math.max(1, ((high - low) / 128) * middle));
+        const top = Math.floor(middle - (high / 128) * middle);
+        pen.fillRect(x, top, 1, Math.max(1, Math.round(((high - low) / 128) * middle)));
         if (high >= LOUDEST || low < -LOUDEST) clipped.push(x);
       }
       pen.fillStyle = style.outlineColor;

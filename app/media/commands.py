@@ -38,7 +38,8 @@ def chunk_command(tools: Tools, encoder: Encoder, url: str, plan: Plan, chunk: C
     CMAF-like fragmented MP4 (ISO/IEC 14496-12 8.8): one moof a segment, absolute decode times.
     """
     video = _video(plan)
-    start = min(chunk.first_frame, plan.picture_frames - 1) / plan.exact_rate
+    first = min(chunk.first_frame, plan.picture_frames - 1) if plan.holds_last else chunk.first_frame
+    start = first / plan.exact_rate
     source = open_input(url, plan, _seek(video.start + float(start), plan, video))
     picture = _held(_on_grid(source[str(video.stream)], plan, video, start), plan, chunk)
     outputs = [
@@ -117,7 +118,7 @@ def _held(stream: Any, plan: Plan, chunk: Chunk) -> Any:
     """The last picture again and again, in a chunk that reaches beyond it."""
     last = plan.picture_frames - 1
     beyond = chunk.first_frame + chunk.frames - 1 - last
-    if beyond <= 0:
+    if beyond <= 0 or not plan.holds_last:
         return stream
     late = chunk.first_frame - last
     if late > 0:  # the picture was read alone, at its own time

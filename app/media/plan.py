@@ -41,6 +41,11 @@ class Plan(JsonRecord):
         return min(self.grid.frame_count, self.probe.frame_count)
 
     @property
+    def holds_last(self) -> bool:
+        """Whether the last picture stands for a while."""
+        return self.picture_frames < self.frame_count
+
+    @property
     def duration(self) -> Fraction:
         """Seconds, exactly."""
         return self.grid.frame_count / self.exact_rate

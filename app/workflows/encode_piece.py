@@ -148,7 +148,7 @@ def _record(context: Context, job: RunningJob, facts: dict[str, Any]) -> None:
         session.flush()
         show_progress(session, preview.id, build)
         left = missing(session, preview.id, build)
-        if not left:
+        if kind in EXTRAS and not left:
             finish_build(session, preview, build)
         elif kind not in EXTRAS and left <= EXTRAS:
             enqueue(

@@ -12,7 +12,8 @@ from app.media.playlists import MASTER, playable_frames, write_playlists
 from app.media.results import AudioResult, ChunkResult, merge
 from app.models import Preview, PreviewChunk
 from app.workflows.context import Context
-from app.workflows.preview_pieces import EXTRAS, build_of, in_progress, order_pieces, pieces_of
+from app.workflows.finish_build import finish_build
+from app.workflows.preview_pieces import EXTRAS, build_of, in_progress, missing, order_pieces, pieces_of
 from app.workflows.preview_source import store_bytes
 from app.workflows.run_job import RunningJob
 
@@ -62,3 +63,5 @@ def _tell(context: Context, job: RunningJob, build: str, frames: int) -> None:
                 data={"build": build},
             )
         order_pieces(session, preview, build, EXTRAS)
+        if not missing(session, preview.id, build):  # a build that was begun before there were extras
+            finish_build(session, preview, build)

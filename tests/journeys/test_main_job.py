@@ -173,7 +173,11 @@ def test_the_same_story_by_http(stack: Running, film: Path) -> None:
     assert version["lock"]["mode"] == "GOVERNANCE"
     assert version["media"]["frameCount"] == FRAMES
     playback = version["playback"]
-    assert playback["mp4"] is None
+    assert fetch(api, playback["mp4"])[4:8] == b"ftyp"
+    assert b"sprite-000.jpg#xywh=" in fetch(api, playback["storyboard"])
+    assert fetch(api, playback["storyboard"].replace("storyboard.vtt", "sprite-000.jpg"))[:2] == b"\xff\xd8"
+    assert b'"version":2' in fetch(api, playback["waveform"])
+    assert version["media"]["loudness"]["truePeak"] < 0
     master = fetch(api, playback["hls"]).decode()
     assert "v720.m3u8" in master
     assert fetch(api, playback["poster"])[:2] == b"\xff\xd8"

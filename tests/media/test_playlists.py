@@ -41,18 +41,18 @@ def test_the_master_names_everything_a_player_chooses_by() -> None:
     plan = make_plan(FILM)
     lists = write_playlists(plan, SOUND, measured(plan))
     assert set(lists) == {
-        "master.m3u8", "audio.m3u8", *(f"v{n}{kind}.m3u8" for n in (1080, 720, 360) for kind in ("", "-i"))
+        "master.m3u8", "audio.m3u8", *(f"v{n}{kind}.m3u8" for n in (1080, 720, 540, 360) for kind in ("", "-i"))
     }  # fmt: skip
     master = lists["master.m3u8"].splitlines()
     assert master[:3] == ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
     streams = [line for line in master if line.startswith("#EXT-X-STREAM-INF")]
-    assert len(streams) == 3
+    assert len(streams) == 4
     assert 'CODECS="avc1.64001F,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=25.000,AUDIO="audio"' in streams[0]
     assert master[master.index(streams[0]) + 1] == "v1080.m3u8"
     peak, average = map(int, re.findall(r"BANDWIDTH=(\d+)", streams[0])[:2])
     assert average <= peak
     assert peak == 1000 * 25 * 8 + 64000 * 8 // 4
-    assert sum(line.startswith("#EXT-X-I-FRAME-STREAM-INF") for line in master) == 3
+    assert sum(line.startswith("#EXT-X-I-FRAME-STREAM-INF") for line in master) == 4
 
 
 def test_media_lists_are_complete_and_exact() -> None:

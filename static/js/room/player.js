@@ -121,7 +121,10 @@ export class Player extends EventTarget {
 
   /** Chooses a rendition by its height, 0 for automatic; a still picture is asked for again. */
   async setLevel(height) {
-    await this.stream.setLevel(height);
+    const done = this.stream.setLevel(height);
+    // hls.js says nothing when the chosen one is on the screen already.
+    this.#tell("levels", { heights: this.stream.levels, ...this.stream.level });
+    await done;
     if (this.video.paused && height) await this.show(this.frame);
   }
 

@@ -136,7 +136,7 @@ def test_a_token_that_ends_in_mid_film_is_renewed_without_a_stop(
     until(page, "rushes.player.frame > 250")
     assert page.evaluate("waits") == 0
     assert room.refused >= 1
-    assert room.asked == asked + 1
+    assert asked < room.asked <= asked + 2  # the player once; the tracks once more for pictures they still lack
     expect(page.locator("#stage-note")).to_be_hidden()
 
 

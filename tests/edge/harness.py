@@ -190,5 +190,9 @@ class Edge:
         return True
 
     def objects(self) -> list[Path]:
-        """The files in the cache."""
-        return [path for path in (self.cache / "objects").rglob("*") if path.is_file()]
+        """The files in the cache; looked at again when some were removed meanwhile."""
+        while True:
+            try:
+                return [path for path in (self.cache / "objects").rglob("*") if path.is_file()]
+            except FileNotFoundError:
+                time.sleep(0.02)
